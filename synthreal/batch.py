@@ -1,0 +1,107 @@
+"""What travels: draws from sampler to device, images and labels from device to model."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypedDict
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from synthreal.errors import ConfigError
+
+
+class Domain(IntEnum):
+    """Where an image comes from."""
+
+    REAL = 0
+    SYNTHETIC = 1
+
+
+class Draws(TypedDict, total=False):
+    """What a loader hands over: which real images, and which synthetic ones to make.
+
+    A synthetic image is a pure function of its row (bucket, parameters, seed).
+    """
+
+    real: Int[Tensor, " r"]
+    """Indices into the real images."""
+    bucket: Int[Tensor, " s"]
+    """Bucket of each synthetic image, 0 to K - 1."""
+    parameters: Float[Tensor, "s d"]
+    """Generator parameters u; units and ranges are those of the generator's space."""
+    seed: Int[Tensor, " s"]
+    """Seed of everything that the parameters leave open, 0 to 2^63 - 2."""
+
+
+class Batch(TypedDict, total=False):
+    """What a model sees. Real rows come first; `bucket` is -1 for them."""
+
+    image: Float[Tensor, "b c h w"]
+    """Values in [0, 1]."""
+    label: Int[Tensor, " b"]
+    domain: Int[Tensor, " b"]
+    """`Domain` of each image."""
+    bucket: Int[Tensor, " b"]
+    parameters: Float[Tensor, "b d"]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images in memory with their labels.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        labels: int64 [N], values 0 to len(classes) - 1.
+        classes: Name of each class.
+
+    Raises:
+        ConfigError: If shapes, types or labels do not fit together.
+    """
+
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ConfigError(
+                f"images must be uint8 [N, C, H, W], not {self.images.dtype} {list(self.images.shape)}."
+            )
+        if self.labels.shape != self.images.shape[:1]:
+            raise ConfigError(f"{len(self.images)} images but labels of shape {list(self.labels.shape)}.")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise ConfigError(
+                f"labels run from {int(self.labels.min())} to {int(self.labels.max())}, "
+                f"but there are {len(self.classes)} classes (0 to {len(self.classes) - 1})."
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def select(self, index: Int[Tensor, " k"]) -> "LabelledImages":
+        """Returns the images at `index`, in that order."""
+        return LabelledImages(self.images[index], self.labels[index], self.classes)
+
+    def to(self, device: torch.device) -> "LabelledImages":
+        """Returns the same images on `device` (itself if they are there)."""
+        if self.images.device == device:
+            return self
+        return LabelledImages(self.images.to(device), self.labels.to(device), self.classes)
+
+    def batch(self, index: Int[Tensor, " k"]) -> Batch:
+        """Returns the images at `index` as a batch of real images, values in [0, 1]."""
+        return {
+            "image": self.images[index].float() / 255,
+            "label": self.labels[index],
+            "domain": torch.full_like(index, Domain.REAL),
+            "bucket": torch.full_like(index, -1),
+        }
+
+    def fingerprint(self) -> str:
+        """Returns the SHA-256 of shape, pixels, labels and class names."""
+        digest = hashlib.sha256(repr((tuple(self.images.shape), self.classes)).encode())
+        digest.update(self.images.cpu().contiguous().numpy().data)
+        digest.update(self.labels.cpu().contiguous().numpy().data)
+        return digest.hexdigest()

@@ -1,0 +1,153 @@
+"""From a config to a run: LightningCLI, the run's folder, and what is saved beside its results."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+
+# Imported so that a config can name their classes without a path.
+import synthreal.callbacks
+import synthreal.datamodules
+import synthreal.datasets
+import synthreal.generators
+import synthreal.modules  # noqa: F401
+from synthreal.batch import Domain
+from synthreal.callbacks import RandomState
+from synthreal.callbacks.records import run_folder
+from synthreal.errors import ConfigError
+from synthreal.files import replacing
+from synthreal.plots import contact_sheet
+from synthreal.provenance import provenance
+
+_COMMANDS = ("fit", "validate", "test", "predict")
+_PREVIEW_IMAGES = 2000
+
+
+class SaveRun(SaveConfigCallback):
+    """Saves `config.yaml` and `provenance.json` in the run's folder, and logs the config to every logger."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Writes both files; a folder that has them already (a resumed run) gets a numbered pair."""
+        folder = run_folder(trainer)
+        number = len(list(folder.glob("config*.yaml")))
+        suffix = f"_{number + 1}" if number else ""
+        text = self.parser.dump(self.config, skip_none=False)
+        with replacing(folder / f"config{suffix}.yaml") as beside:
+            beside.write_text(text)
+        with replacing(folder / f"provenance{suffix}.json") as beside:
+            beside.write_text(json.dumps(provenance(trainer.datamodule), indent=2) + "\n")
+        for logger in trainer.loggers:
+            if not isinstance(logger, CSVLogger):
+                logger.log_hyperparams(self.config.as_dict())
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI with any model and any data, classes by short name, and a CSV log whatever else is asked for.
+
+    Args:
+        args: Command line, without the program's name.
+        run: True to run the subcommand that `args` starts with; False to only build model, data and trainer.
+    """
+
+    def __init__(self, args: Sequence[str], run: bool = True) -> None:
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=SaveRun,
+            save_config_kwargs={"save_to_log_dir": False},
+            # The samplers give each process its share themselves.
+            trainer_defaults={"use_distributed_sampler": False, "callbacks": [RandomState()]},
+            seed_everything_default=0,
+            # `--trainer.max_epoch` must not pass for `--trainer.max_epochs`.
+            parser_kwargs={"allow_abbrev": False, **{name: {"allow_abbrev": False} for name in _COMMANDS}},
+            auto_configure_optimizers=False,
+            args=list(args),
+            run=run,
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses `args` only, whatever is on the process's own command line."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Instead of replacing the config's model by the checkpoint's in silence: they must agree.
+
+        Raises:
+            ConfigError: If the checkpoint's hyperparameters differ from the config's.
+        """
+        if not (path := self._settings().get("ckpt_path")) or not Path(path).is_file():
+            return
+        saved = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+        given = self._settings()["model"]["init_args"].as_dict()
+        different = [
+            f"{key}: {saved[key]!r} in the checkpoint, {given[key]!r} in the config"
+            for key in given
+            if key in saved and saved[key] != given[key]
+        ]
+        if different:
+            raise ConfigError(f"{path} was made with other model settings; {'; '.join(different)}.")
+
+    def _settings(self) -> Namespace:
+        config: Namespace = self.config
+        return config[config.subcommand] if config.get("subcommand") else config
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Builds the trainer, with a CSV logger in `runs/<name of the first config>` unless `logger` is false."""
+        asked = self._get(self.config_init, "trainer")["logger"]
+        loggers: list[Logger] = asked if isinstance(asked, list) else [asked] if isinstance(asked, Logger) else []
+        if any(isinstance(logger, WandbLogger) for logger in loggers):
+            _offline_without_account()
+        if asked is not False and not any(isinstance(logger, CSVLogger) for logger in loggers):
+            root = self._get(self.config_init, "trainer")["default_root_dir"] or "runs"
+            loggers = [*loggers, CSVLogger(root, name=self._name())]
+        return super().instantiate_trainer(logger=loggers or False, **kwargs)
+
+    def _name(self) -> str:
+        configs = self._settings().get("config") or []
+        return Path(str(configs[0])).stem if configs else "unnamed"
+
+
+class PreviewCLI(ExperimentCLI):
+    """Builds what a config describes, and draws the images that it would train on."""
+
+    def __init__(self, args: Sequence[str]) -> None:
+        super().__init__(args, run=False)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds `--output`."""
+        parser.add_argument("--output", type=str, default="preview.png", help="Where the contact sheet goes.")
+
+    def draw(self) -> Path:
+        """Writes the contact sheet and returns its path."""
+        if not hasattr(self.datamodule, "preview"):
+            raise ConfigError(f"{type(self.datamodule).__name__} has no preview.")
+        self.datamodule.setup("fit")
+        batch = self.datamodule.preview(_PREVIEW_IMAGES)
+        panels = {}
+        for domain in Domain:
+            rows = batch["domain"] == domain
+            if bool(rows.any()):
+                panels[domain.name.lower()] = (batch["image"][rows], batch["label"][rows])
+        path = Path(self.config["output"])
+        with replacing(path) as beside:
+            contact_sheet(panels, self.datamodule.dataset.classes).savefig(beside, format="png", dpi=120)
+        return path
+
+
+def _offline_without_account() -> None:
+    """Lets W&B run without an account: offline, unless there is a key or the user has chosen a mode."""
+    import wandb
+
+    if "WANDB_MODE" not in os.environ and wandb.api.api_key is None:
+        os.environ["WANDB_MODE"] = "offline"
+        sys.stderr.write("synthreal: no W&B key found, logging offline; `wandb sync` uploads the run later.\n")

@@ -1,0 +1,34 @@
+"""The contract of every image generator g(U)."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from synthreal.batch import Batch, Draws, LabelledImages
+from synthreal.spaces import ParameterSpace
+
+
+class ImageGenerator(ABC):
+    """Makes a batch of images from a batch of draws.
+
+    An image is a pure function of its draw's (bucket, parameters, seed): it must not depend on the rest of the
+    batch, on a global random state or on the process that makes it.
+
+    Attributes:
+        space: Parameters that it takes, with units and ranges.
+        num_classes: Number of labels that it makes.
+    """
+
+    space: ParameterSpace
+    num_classes: int
+
+    def bind(self, source: LabelledImages) -> None:  # noqa: B027 most generators need no source
+        """Receives the real images that a generator may start from. Called before the first draw.
+
+        Raises:
+            ConfigError: If the source does not suit the generator.
+        """
+
+    @abstractmethod
+    def generate(self, draws: Draws, device: torch.device) -> Batch:
+        """Returns image [S, C, H, W] in [0, 1], label, domain, bucket and parameters for each of S draws."""

@@ -1,0 +1,5 @@
+"""LightningModules, one a method."""
+
+from synthreal.modules.classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,0 +1,5 @@
+"""Networks, as pure `torch.nn` modules."""
+
+from synthreal.networks.lenet import LeNet
+
+__all__ = ["LeNet"]
