@@ -1,0 +1,104 @@
+"""One run of a study, up to one of its steps."""
+
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from synthreal.errors import ConfigError
+from synthreal.experiment import ExperimentCLI
+from synthreal.studies.spec import Study
+
+_REPORT_EVERY = 10
+
+
+class StepCounter(Callback):
+    """Tells how many training steps have been made since it last did."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report = report
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Reports every ten steps."""
+        if trainer.global_step % _REPORT_EVERY == 0:
+            self._report(_REPORT_EVERY)
+
+
+def cell_folder(runs: Path, variant: str, seed: int, step: int) -> Path:
+    """Returns the folder of a run's part that ends at a step."""
+    return runs / variant / f"seed_{seed}" / f"step_{step}"
+
+
+def run_cell(
+    study: Study, variant: str, seed: int, step: int, runs: Path, report: Callable[[int], None], wandb: bool = False
+) -> dict[str, Any]:
+    """Trains a variant with a seed up to a step, from the step before if the study has one, and scores it.
+
+    Args:
+        study: The study.
+        variant: Name of the variant.
+        seed: Seed.
+        step: One of the study's steps; the step before it must have been run.
+        runs: Folder of the study's runs.
+        report: Receives numbers of training steps as they are made.
+        wandb: Log to W&B too.
+
+    Returns:
+        variant, seed, step, value of the metric, seconds, hash of the settings.
+
+    Raises:
+        ConfigError: If the run does not log the study's metric.
+    """
+    folder = cell_folder(runs, variant, seed, step)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed: it has no result
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    start = time.perf_counter()
+    cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
+    checkpoint = ModelCheckpoint(
+        folder, "{step}", save_top_k=-1, every_n_train_steps=step, save_on_train_epoch_end=False
+    )
+    cli.trainer.callbacks.extend([StepCounter(report), checkpoint])
+    before = max((s for s in study.steps if s < step), default=None)
+    resumed = None
+    if before is not None:
+        resumed = str(next(cell_folder(runs, variant, seed, before).glob("*.ckpt")))
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
+    score = cli.trainer.test if study.metric.startswith("test/") else cli.trainer.validate
+    scores = score(cli.model, datamodule=cli.datamodule, verbose=False)[0]
+    if study.metric not in scores:
+        raise ConfigError(f"{study.path}: {study.metric!r} was not logged; there are {sorted(scores)}.")
+    return {
+        "variant": variant,
+        "seed": seed,
+        "step": step,
+        "value": scores[study.metric],
+        "seconds": round(time.perf_counter() - start, 1),
+        "settings": study.settings_hash(variant),
+    }
+
+
+def _segment(folder: Path, step: int, wandb: bool) -> list[str]:
+    logger = f"{{class_path: CSVLogger, init_args: {{save_dir: {folder.parent}, name: '', version: {folder.name}}}}}"
+    both = f"[{logger}, {{class_path: WandbLogger, init_args: {{save_dir: {folder.parent}}}}}]"
+    return [
+        f"--trainer.max_steps={step}",
+        f"--trainer.logger={both if wandb else logger}",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.enable_model_summary=false",
+        "--trainer.enable_checkpointing=true",
+    ]
+
+
+def one_thread() -> None:
+    """Gives this process one thread, so that as many runs as cores do not fight for them."""
+    torch.set_num_threads(1)

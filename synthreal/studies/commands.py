@@ -1,0 +1,76 @@
+"""`synthreal study run | report | sweep`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import auto_cli
+
+from synthreal.studies.spec import load_study
+
+
+def run(study: str, runs: str | None = None, jobs: int | None = None) -> None:
+    """Run what is missing of a study. Killed and started again, it goes on.
+
+    Args:
+        study: The study file.
+        runs: Folder of the runs; by default runs/<name of the study>.
+        jobs: Processes at a time, one thread each; by default one a core.
+    """
+    from synthreal.studies.runner import run_study
+
+    spec = load_study(study)
+    run_study(spec, _runs(spec.name, runs), jobs or os.cpu_count() or 1)
+
+
+def report(study: str, runs: str | None = None, output: str | None = None) -> None:
+    """Write CSV, Markdown table, figures and an HTML page from the finished runs of a study, and print the table.
+
+    Args:
+        study: The study file.
+        runs: Folder of the runs; by default runs/<name of the study>.
+        output: Folder of the report; by default that of the runs.
+    """
+    from synthreal.studies.report import write_report
+
+    spec = load_study(study)
+    folder = _runs(spec.name, runs)
+    table, page = write_report(spec, folder, Path(output) if output else folder)
+    sys.stdout.write(f"{table}\nReport: {page}\n")
+
+
+def sweep(study: str) -> None:
+    """Print a W&B sweep whose agents run the study's grid, on any number of machines.
+
+    Args:
+        study: The study file.
+    """
+    from synthreal.studies.sweep import sweep_yaml
+
+    sys.stdout.write(sweep_yaml(load_study(study)))
+
+
+def cell(study: str, variant: str, seed: int, runs: str | None = None) -> None:
+    """Run one cell of a study with W&B logging, as a sweep's agent does.
+
+    Args:
+        study: The study file.
+        variant: Name of the variant.
+        seed: Seed.
+        runs: Folder of the runs; by default runs/<name of the study>.
+    """
+    from synthreal.studies.sweep import run_agent_cell
+
+    spec = load_study(study)
+    run_agent_cell(spec, variant, seed, _runs(spec.name, runs))
+
+
+def _runs(name: str, runs: str | None) -> Path:
+    return Path(runs) if runs else Path("runs") / name
+
+
+def main(args: Sequence[str]) -> None:
+    """Runs the command that `args` starts with."""
+    commands = {"run": run, "report": report, "sweep": sweep, "cell": cell}
+    auto_cli(commands, args=list(args), prog="synthreal study", as_positional=True)

@@ -1,0 +1,139 @@
+"""Runs what is missing of a study, several processes at a time."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from synthreal.errors import ConfigError
+from synthreal.files import replacing
+from synthreal.studies.cell import one_thread, run_cell
+from synthreal.studies.spec import Study
+
+Cell = tuple[int, int, str]
+"""Step, seed, variant: in this order, so that all runs reach a step before any goes on to the next."""
+
+COLUMNS = ["variant", "seed", "step", "value", "seconds", "settings"]
+
+_steps_made: Any = None
+
+
+def _start_worker(counter: Any) -> None:
+    global _steps_made
+    _steps_made = counter
+    one_thread()
+
+
+def _count(steps: int) -> None:
+    with _steps_made.get_lock():
+        _steps_made.value += steps
+
+
+def _work(study: Study, cell: Cell, runs: Path) -> dict[str, Any]:
+    step, seed, variant = cell
+    return run_cell(study, variant, seed, step, runs, _count)
+
+
+def read_results(study: Study, runs: Path) -> pd.DataFrame:
+    """Returns the finished cells, empty if there are none.
+
+    Raises:
+        ConfigError: If they were made with other settings than the study file now has.
+    """
+    path = runs / "results.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    results = pd.read_csv(path, dtype={"settings": str})
+    for variant, made in results.groupby("variant")["settings"]:
+        if variant in study.variants and set(made) != {study.settings_hash(str(variant))}:
+            raise ConfigError(
+                f"{path}: the results of {variant!r} were made with other settings than {study.path} and its "
+                "configs now have. Choose another --runs folder, or remove this one."
+            )
+    return results
+
+
+def missing_cells(study: Study, results: pd.DataFrame) -> list[Cell]:
+    """Returns the cells without a result, step by step."""
+    done = set(zip(results["step"], results["seed"], results["variant"], strict=True))
+    cells = [(step, seed, variant) for step in study.steps for seed in study.seeds for variant in study.variants]
+    return [cell for cell in cells if cell not in done]
+
+
+def run_study(study: Study, runs: Path, jobs: int) -> pd.DataFrame:
+    """Runs every cell without a result and returns all results; `results.csv` grows as they come.
+
+    Args:
+        study: The study.
+        runs: Folder of its runs.
+        jobs: Processes at a time, one thread each.
+
+    Raises:
+        ConfigError: If jobs is less than 1, or results of other settings are in the folder.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs is at least 1, not {jobs}.")
+    results = read_results(study, runs)
+    todo = missing_cells(study, results)
+    if not todo:
+        return results
+    context = multiprocessing.get_context("spawn")
+    counter: Synchronized[int] = context.Value("q", 0)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the workers when they start
+    with (
+        _progress() as progress,
+        ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(counter,)) as pool,
+    ):
+        task = progress.add_task(study.name, total=_total_steps(study, todo))
+        for row in _finished(study, todo, runs, pool, lambda: progress.update(task, completed=counter.value)):
+            results = pd.concat([results, pd.DataFrame([row])]) if len(results) else pd.DataFrame([row])
+            write_results(results, runs / "results.csv")
+        progress.update(task, completed=_total_steps(study, todo))
+    return results
+
+
+def write_results(results: pd.DataFrame, path: Path) -> None:
+    """Writes results sorted by step, variant and seed."""
+    with replacing(path) as beside:
+        results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=COLUMNS)
+
+
+def _finished(
+    study: Study, todo: list[Cell], runs: Path, pool: ProcessPoolExecutor, tick: Callable[[], None]
+) -> Iterator[dict[str, Any]]:
+    for step in study.steps:  # a cell goes on from the one before it
+        waiting: set[Future[dict[str, Any]]] = {
+            pool.submit(_work, study, cell, runs) for cell in todo if cell[0] == step
+        }
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
+                tick()
+                for future in done:
+                    yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _total_steps(study: Study, todo: list[Cell]) -> int:
+    before = dict(zip(study.steps, [0, *study.steps], strict=False))
+    return sum(step - before[step] for step, _, _ in todo)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
