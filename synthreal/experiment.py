@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from matplotlib.figure import Figure
 
 # Imported so that a config can name their classes without a path.
 import synthreal.callbacks
@@ -22,6 +23,7 @@ import synthreal.modules  # noqa: F401
 from synthreal.batch import Domain
 from synthreal.callbacks import RandomState
 from synthreal.callbacks.records import run_folder
+from synthreal.datamodules import BucketDataModule
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
 from synthreal.plots import contact_sheet
@@ -43,7 +45,7 @@ class SaveRun(SaveConfigCallback):
         with replacing(folder / f"config{suffix}.yaml") as beside:
             beside.write_text(text)
         with replacing(folder / f"provenance{suffix}.json") as beside:
-            beside.write_text(json.dumps(provenance(trainer.datamodule), indent=2) + "\n")
+            beside.write_text(json.dumps(provenance(getattr(trainer, "datamodule", None)), indent=2) + "\n")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):
                 logger.log_hyperparams(self.config.as_dict())
@@ -128,20 +130,29 @@ class PreviewCLI(ExperimentCLI):
         parser.add_argument("--output", type=str, default="preview.png", help="Where the contact sheet goes.")
 
     def draw(self) -> Path:
-        """Writes the contact sheet and returns its path."""
+        """Writes the contact sheet and returns its path.
+
+        Raises:
+            ConfigError: If the datamodule has nothing to preview.
+        """
         if not hasattr(self.datamodule, "preview"):
             raise ConfigError(f"{type(self.datamodule).__name__} has no preview.")
-        self.datamodule.setup("fit")
-        batch = self.datamodule.preview(_PREVIEW_IMAGES)
-        panels = {}
-        for domain in Domain:
-            rows = batch["domain"] == domain
-            if bool(rows.any()):
-                panels[domain.name.lower()] = (batch["image"][rows], batch["label"][rows])
         path = Path(self.config["output"])
         with replacing(path) as beside:
-            contact_sheet(panels, self.datamodule.dataset.classes).savefig(beside, format="png", dpi=120)
+            preview_figure(self.datamodule).savefig(beside, format="png", dpi=120)
         return path
+
+
+def preview_figure(datamodule: BucketDataModule) -> Figure:
+    """Returns the contact sheet of what a datamodule trains on, real and synthetic images side by side."""
+    datamodule.setup("fit")
+    batch = datamodule.preview(_PREVIEW_IMAGES)
+    panels = {}
+    for domain in Domain:
+        rows = batch["domain"] == domain
+        if bool(rows.any()):
+            panels[domain.name.lower()] = (batch["image"][rows], batch["label"][rows])
+    return contact_sheet(panels, datamodule.dataset.classes)
 
 
 def _offline_without_account() -> None:

@@ -63,11 +63,15 @@ def effective_share_curve(
 
 
 def contact_sheet(
-    panels: Mapping[str, tuple[Float[Tensor, "_ c h w"], Int[Tensor, " _"]]], classes: Sequence[str], columns: int = 12
+    panels: Mapping[str, tuple[Float[Tensor, "_ c h w"], Int[Tensor, " _"]]],
+    classes: Sequence[str],
+    columns: int = 12,
 ) -> Figure:
     """Images in rows by class, up to `columns` of each, one panel a name: name → (images [N, C, H, W], labels [N])."""
     figure = Figure(figsize=(0.5 * columns * len(panels) + 1, 0.5 * len(classes) + 0.4), layout="constrained")
-    for axis, (name, (images, labels)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    for axis, (name, (images, labels)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
         rows = []
         for label in range(len(classes)):
             row = images[labels == label][:columns].cpu()

@@ -14,6 +14,8 @@ from synthreal.files import replacing
 from synthreal.plots import bucket_heatmaps, effective_share_curve
 from synthreal.spaces import ParameterSpace
 
+_MOST_LABELS = 40
+
 
 def run_folder(trainer: Trainer) -> Path:
     """Returns the folder of a run: that of its CSV logger, else the trainer's root."""
@@ -50,7 +52,10 @@ class BucketRecord:
         """Keeps the state after an epoch, counted from 1."""
         if self.folder is None:
             return
-        with replacing(self.folder / "buckets" / f"epoch_{epoch:04d}.npz") as beside, beside.open("wb") as file:
+        with (
+            replacing(self.folder / "buckets" / f"epoch_{epoch:04d}.npz") as beside,
+            beside.open("wb") as file,
+        ):
             np.savez(file, difficulty=difficulty.float().numpy(), probability=probability.numpy())
 
     def draw(self, loggers: Sequence[Logger]) -> None:
@@ -60,21 +65,31 @@ class BucketRecord:
         epochs, difficulty, probability = read_bucket_record(self.folder)
         if not epochs:
             return
-        prior = self.space.volumes().numpy()
-        rows, columns = self.space.shape
-        names = [self.space.describe(k) for k in range(min(columns, 60))]
-        labels = (
-            [self.space.describe(k * columns)[0] for k in range(rows)] if rows <= 40 else [],
-            [", ".join(name[1:] or name) for name in names] if columns <= 40 else [],
-        )
-        maps = bucket_heatmaps(epochs, difficulty, probability / prior, self.space.shape, labels)
+        maps, share = bucket_figures(epochs, difficulty, probability, self.space)
         log_figure(maps, "buckets", self.folder, loggers)
-        log_figure(effective_share_curve(epochs, probability, prior), "effective_share", self.folder, loggers)
+        log_figure(share, "effective_share", self.folder, loggers)
+
+
+def bucket_figures(
+    epochs: Sequence[int],
+    difficulty: Float[np.ndarray, "e k"],
+    probability: Float[np.ndarray, "e k"],
+    space: ParameterSpace,
+) -> tuple[Figure, Figure]:
+    """Returns heat maps of difficulty and P / P0, and the curve of the effective share."""
+    prior = space.volumes().numpy()
+    ratio = np.divide(probability, prior, out=np.ones_like(probability), where=prior > 0)
+    rows, columns = space.shape
+    row_names = [space.describe(k * columns)[0] for k in range(rows)] if rows <= _MOST_LABELS else []
+    column_names = [", ".join(space.describe(k)[1:]) for k in range(columns)] if columns <= _MOST_LABELS else []
+    maps = bucket_heatmaps(epochs, difficulty, ratio, space.shape, (row_names, column_names))
+    return maps, effective_share_curve(epochs, probability, prior)
 
 
 def read_bucket_record(folder: Path) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Returns epochs, difficulty [E, K] and P [E, K] from a run's folder."""
-    files = sorted((folder / "buckets").glob("epoch_*.npz"))
+    """Returns epochs, difficulty [E, K] and P [E, K] from a run's folder, or from its parts (later ones win)."""
+    parts = sorted(folder.glob("**/buckets/epoch_*.npz"), key=lambda file: file.stat().st_mtime)
+    files = [file for _, file in sorted({file.name: file for file in parts}.items())]
     if not files:
         return [], np.zeros((0, 0)), np.zeros((0, 0))
     tables = [np.load(file) for file in files]  # allow_pickle is off by default

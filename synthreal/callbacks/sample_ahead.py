@@ -58,6 +58,11 @@ class SampleAhead(Callback):
         self._resumed_step = 0
         self._record: BucketRecord | None = None
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Starts counting epochs anew; a checkpoint is loaded after this."""
+        if stage == "fit":
+            self._epochs = 0
+
     def state_dict(self) -> dict[str, Any]:
         """Returns the number of epochs that this callback has seen end."""
         return {"epochs": self._epochs}
@@ -83,7 +88,8 @@ class SampleAhead(Callback):
                 f"{int((~held).sum())} of {len(held)} buckets have no probe and take the mean difficulty of their "
                 "class. Raise num_probes, or set estimator to 'kernel'."
             )
-        folder = None if trainer.fast_dev_run else run_folder(trainer)
+        trial = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        folder = None if trial else run_folder(trainer)
         self._record = BucketRecord(folder if trainer.is_global_zero else None, data.generator.space)
         if data.next_epoch > self._epochs:
             self._update(trainer, pl_module, self._resumed_step)
@@ -91,11 +97,11 @@ class SampleAhead(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Updates P and logs what came of it."""
         for name, value in self._update(trainer, pl_module, trainer.global_step).items():
-            self.log(f"sampler/{name}", value, rank_zero_only=True)
+            pl_module.log(f"sampler/{name}", value, rank_zero_only=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws the figures."""
-        if self.figures and self._record is not None and trainer.is_global_zero and not trainer.fast_dev_run:
+        if self.figures and self._record is not None:
             self._record.draw(trainer.loggers)
 
     def _data(self, trainer: Trainer) -> BucketDataModule:
@@ -140,7 +146,9 @@ class SampleAhead(Callback):
             part.training = training
         values = trainer.strategy.reduce(values, reduce_op="sum").double().cpu()
         if self.estimator == "kernel":
-            space_points = space.place(torch.arange(space.num_buckets), torch.full((space.num_buckets, len(space.columns)), 0.5))
+            space_points = space.place(
+                torch.arange(space.num_buckets), torch.full((space.num_buckets, len(space.columns)), 0.5)
+            )
             return kernel_difficulty(space.embed(space_points), probes.coordinates, values)
         total = torch.zeros(space.num_buckets, dtype=torch.float64).index_add_(0, probes.bucket, values)
         return bucket_means(total, torch.bincount(probes.bucket, minlength=space.num_buckets), space.shape[0])

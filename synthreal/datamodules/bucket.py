@@ -17,6 +17,7 @@ from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
 from synthreal.samplers import BucketDistribution, BucketSampler
 
+
 class BucketDataModule(LightningDataModule):
     """Each training batch: real images, and synthetic ones whose buckets are drawn from P.
 
@@ -186,7 +187,11 @@ class BucketDataModule(LightningDataModule):
         assert self.trainer is not None
         finished = self.trainer.is_last_batch
         epoch = self.sampler.epoch + int(finished)
-        return {"epoch": epoch, "batch": 0 if finished else self.sampler.trained, **self.distribution.state_dict()}
+        return {
+            "epoch": epoch,
+            "batch": 0 if finished else self.sampler.trained,
+            **self.distribution.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores P, and continues with the batch after the last one that was trained on."""

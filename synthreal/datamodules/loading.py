@@ -13,7 +13,7 @@ from synthreal.errors import ConfigError
 class _AsDrawn(Dataset[Draws]):
     """Answers a draw with itself: the images are made later, on the device."""
 
-    def __getitem__(self, draws: Draws) -> Draws:  # type: ignore[override]
+    def __getitem__(self, draws: Draws) -> Draws:
         return draws
 
 

@@ -9,9 +9,7 @@ from synthreal.batch import LabelledImages
 from synthreal.errors import ConfigError
 
 
-def split_by_class(
-    images: LabelledImages, per_class: Mapping[str, int | None], seed: int
-) -> dict[str, LabelledImages]:
+def split_by_class(images: LabelledImages, per_class: Mapping[str, int | None], seed: int) -> dict[str, LabelledImages]:
     """Splits images into disjoint named parts, shuffled by `seed`.
 
     Args:

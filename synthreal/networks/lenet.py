@@ -35,7 +35,8 @@ class LeNet(nn.Module):
         for layer in (self.conv1, self.conv2, self.fc1, self.fc2):
             bound = (3 / layer.weight[0].numel()) ** 0.5
             nn.init.uniform_(layer.weight, -bound, bound)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         # Twice as fast on CPU; state and results keep their shapes.
         self.to(memory_format=torch.channels_last)
 

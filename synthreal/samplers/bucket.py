@@ -69,7 +69,11 @@ class BucketSampler(Sampler[Draws]):
         if steps_per_epoch < 1:
             raise ConfigError(f"{num_real} real images make no batch of {real_per_batch}: set steps_per_epoch.")
         self.space, self.distribution = space, distribution
-        self.num_real, self.real_per_batch, self.synthetic_per_batch = num_real, real_per_batch, synthetic_per_batch
+        self.num_real, self.real_per_batch, self.synthetic_per_batch = (
+            num_real,
+            real_per_batch,
+            synthetic_per_batch,
+        )
         self.steps_per_epoch = steps_per_epoch
         self.pool_share, self.seed = pool_share, seed
         self.rank, self.world_size = rank, world_size

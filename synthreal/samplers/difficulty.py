@@ -26,7 +26,7 @@ def probe_difficulty(
     raise ConfigError(f"difficulty is 'hard' or 'soft', not {kind!r}.")
 
 
-def bucket_means(total: Float[Tensor, " k"], count: Float[Tensor, " k"], rows: int) -> Float[Tensor, " k"]:
+def bucket_means(total: Float[Tensor, " k"], count: Int[Tensor, " k"], rows: int) -> Float[Tensor, " k"]:
     """Returns the mean difficulty of each bucket (Eq. 5, reading the union there as an intersection).
 
     A bucket without probes takes the mean over the probes of its row (its class), or over all of them.
@@ -40,8 +40,8 @@ def bucket_means(total: Float[Tensor, " k"], count: Float[Tensor, " k"], rows: i
         ConfigError: If there are no probes at all.
         TrainingError: If a sum is not finite.
     """
-    total, count = total.double(), count.double()
-    if float(count.sum()) == 0:
+    total = total.double()
+    if int(count.sum()) == 0:
         raise ConfigError("The probe set is empty: no bucket has a probe. Raise probes_per_bucket.")
     if not bool(total.isfinite().all()):
         raise TrainingError("The difficulty of a probe is not finite: the model's outputs are NaN or infinite.")
@@ -52,7 +52,10 @@ def bucket_means(total: Float[Tensor, " k"], count: Float[Tensor, " k"], rows: i
 
 
 def kernel_difficulty(
-    where: Float[Tensor, "k e"], probes: Float[Tensor, "m e"], difficulty: Float[Tensor, " m"], floor: float = 1e-3
+    where: Float[Tensor, "k e"],
+    probes: Float[Tensor, "m e"],
+    difficulty: Float[Tensor, " m"],
+    floor: float = 1e-3,
 ) -> Float[Tensor, " k"]:
     """Returns difficulty at given points by kernel estimation from probes (Eq. 1), ω = 1 / L2 distance.
 

@@ -39,7 +39,13 @@ def cell_folder(runs: Path, variant: str, seed: int, step: int) -> Path:
 
 
 def run_cell(
-    study: Study, variant: str, seed: int, step: int, runs: Path, report: Callable[[int], None], wandb: bool = False
+    study: Study,
+    variant: str,
+    seed: int,
+    step: int,
+    runs: Path,
+    report: Callable[[int], None],
+    wandb: bool = False,
 ) -> dict[str, Any]:
     """Trains a variant with a seed up to a step, from the step before if the study has one, and scores it.
 
@@ -64,10 +70,11 @@ def run_cell(
     warnings.filterwarnings("ignore", module="lightning")
     start = time.perf_counter()
     cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
+    callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
     checkpoint = ModelCheckpoint(
         folder, "{step}", save_top_k=-1, every_n_train_steps=step, save_on_train_epoch_end=False
     )
-    cli.trainer.callbacks.extend([StepCounter(report), checkpoint])
+    callbacks.extend([StepCounter(report), checkpoint])
     before = max((s for s in study.steps if s < step), default=None)
     resumed = None
     if before is not None:

@@ -72,5 +72,4 @@ def _runs(name: str, runs: str | None) -> Path:
 
 def main(args: Sequence[str]) -> None:
     """Runs the command that `args` starts with."""
-    commands = {"run": run, "report": report, "sweep": sweep, "cell": cell}
-    auto_cli(commands, args=list(args), prog="synthreal study", as_positional=True)
+    auto_cli([run, report, sweep, cell], args=list(args), prog="synthreal study", as_positional=True)

@@ -2,14 +2,21 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
@@ -59,10 +66,12 @@ def read_results(study: Study, runs: Path) -> pd.DataFrame:
     return results
 
 
-def missing_cells(study: Study, results: pd.DataFrame) -> list[Cell]:
-    """Returns the cells without a result, step by step."""
+def missing_cells(study: Study, results: pd.DataFrame, seeds: Sequence[int] | None = None) -> list[Cell]:
+    """Returns the cells without a result, step by step, of the study's seeds or of those given."""
     done = set(zip(results["step"], results["seed"], results["variant"], strict=True))
-    cells = [(step, seed, variant) for step in study.steps for seed in study.seeds for variant in study.variants]
+    cells = [
+        (step, seed, variant) for step in study.steps for seed in (seeds or study.seeds) for variant in study.variants
+    ]
     return [cell for cell in cells if cell not in done]
 
 
@@ -92,16 +101,17 @@ def run_study(study: Study, runs: Path, jobs: int) -> pd.DataFrame:
     ):
         task = progress.add_task(study.name, total=_total_steps(study, todo))
         for row in _finished(study, todo, runs, pool, lambda: progress.update(task, completed=counter.value)):
-            results = pd.concat([results, pd.DataFrame([row])]) if len(results) else pd.DataFrame([row])
-            write_results(results, runs / "results.csv")
+            results = merge_result(study, row, runs)
         progress.update(task, completed=_total_steps(study, todo))
     return results
 
 
-def write_results(results: pd.DataFrame, path: Path) -> None:
-    """Writes results sorted by step, variant and seed."""
-    with replacing(path) as beside:
+def merge_result(study: Study, row: dict[str, Any], runs: Path) -> pd.DataFrame:
+    """Adds a finished cell to `results.csv`, read again in case another agent wrote it, and returns all."""
+    results = pd.concat([part for part in (read_results(study, runs), pd.DataFrame([row])) if len(part)])
+    with replacing(runs / "results.csv") as beside:
         results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=COLUMNS)
+    return results
 
 
 def _finished(

@@ -23,7 +23,7 @@ class Study:
         variants: Name → overrides of the configs (dotted key → value).
         seeds: Seed of each run; variants share them, so differences can be paired.
         metric: What a run reports, as it is logged: `test/…` or `val/…`; smaller is better.
-        steps: Training steps at which a run reports. One training serves all of them, so the learning-rate schedule must
+        steps: Training steps at which a run reports. One training serves all of them, so the schedule must
             not depend on the total.
         baseline: Variant that the others are compared with.
         unit: Unit of the metric.
@@ -74,6 +74,11 @@ class Study:
     def config_paths(self) -> list[Path]:
         """The config files."""
         return [self.path.parent / config for config in self.configs]
+
+    def check_variant(self, variant: str) -> None:
+        """Raises ConfigError if the study has no variant of this name."""
+        if variant not in self.variants:
+            raise ConfigError(f"{self.path} has no variant {variant!r}; there are {list(self.variants)}.")
 
     def settings_hash(self, variant: str) -> str:
         """Returns 12 hex digits that change whenever the configs or the variant's overrides do."""

@@ -1,0 +1,87 @@
+"""Two-sided comparisons of two variants over their runs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant against the baseline; differences are variant minus baseline.
+
+    Args:
+        difference: Mean difference.
+        low: Lower end of its 95 % interval: paired over shared seeds if there are two or more, else Welch's.
+        high: Upper end.
+        p_paired: p of the paired t-test over shared seeds; NaN with fewer than two.
+        p_welch: p of Welch's t-test.
+        pairs: Number of shared seeds.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_paired: float
+    p_welch: float
+    pairs: int
+
+    @property
+    def p(self) -> float:
+        """The p-value that goes with the interval."""
+        return self.p_paired if self.pairs > 1 else self.p_welch
+
+    def verdict(self, variant: str, baseline: str) -> str:
+        """Says in words what the interval allows to say; smaller is better."""
+        if not np.isfinite(self.p):
+            return f"{variant} against {baseline}: too few runs to tell."
+        if self.p >= 1 - _LEVEL:
+            return f"{variant} against {baseline}: no significant difference (p = {self.p:.2g})."
+        word = "lower" if self.difference < 0 else "higher"
+        return f"{variant} is significantly {word} than {baseline} (p = {self.p:.2g})."
+
+
+def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Returns the 95 % t-interval of a mean; NaN with fewer than two values."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = float(stats.sem(values) * stats.t.ppf((1 + _LEVEL) / 2, len(values) - 1))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def compare(variant: dict[int, float], baseline: dict[int, float]) -> Comparison:
+    """Compares two variants, each seed → value, paired where seeds are shared.
+
+    Zero variance gives p = 1 for equal means and p = 0 otherwise, the limits of the tests.
+    """
+    a, b = np.array(list(variant.values())), np.array(list(baseline.values()))
+    shared = sorted(variant.keys() & baseline.keys())
+    delta = np.array([variant[seed] - baseline[seed] for seed in shared])
+    p_welch = _p(a.mean() - b.mean(), np.hypot(_error(a), _error(b)), _welch_freedom(a, b))
+    if len(shared) < 2:
+        difference = float(a.mean() - b.mean())
+        half = float(np.hypot(_error(a), _error(b)) * stats.t.ppf((1 + _LEVEL) / 2, _welch_freedom(a, b)))
+        return Comparison(difference, difference - half, difference + half, float("nan"), p_welch, len(shared))
+    low, high = mean_interval(delta)
+    p_paired = _p(delta.mean(), _error(delta), len(delta) - 1)
+    return Comparison(float(delta.mean()), low, high, p_paired, p_welch, len(shared))
+
+
+def _error(values: Float[np.ndarray, " n"]) -> float:
+    return float(stats.sem(values)) if len(values) > 1 else float("nan")
+
+
+def _welch_freedom(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
+    if len(a) < 2 or len(b) < 2:
+        return float("nan")
+    x, y = _error(a) ** 2, _error(b) ** 2
+    return (x + y) ** 2 / (x**2 / (len(a) - 1) + y**2 / (len(b) - 1)) if x + y else float(len(a) + len(b) - 2)
+
+
+def _p(difference: float, error: float, freedom: float) -> float:
+    if error == 0:
+        return float(difference == 0)
+    return float(2 * stats.t.sf(abs(difference) / error, freedom))
