@@ -14,7 +14,7 @@ from synthreal.modules import Classifier
 from synthreal.samplers import BucketDistribution, BucketSampler
 
 STEPS_PER_EPOCH = 5
-LAST_STEP = 14
+LAST_STEP = 14  # the third epoch is cut short
 
 
 class Recorder(Callback):
@@ -57,13 +57,13 @@ def violent_rule():
     return SampleAhead(alpha=0.0, beta=60.0, difficulty="soft", figures=False)
 
 
-def train(folder, workers=0, resume=None, callbacks=()):
+def train(folder, workers=0, resume=None, callbacks=(), **limits):
     model, data, recorder = make_model(), make_data(workers), Recorder()
     torch.manual_seed(99 if resume else 1)  # a resumed process starts from another random state
     trainer = Trainer(
         default_root_dir=folder,
         accelerator="cpu",
-        max_steps=LAST_STEP,
+        **(limits or {"max_steps": LAST_STEP}),
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -83,6 +83,7 @@ def unbroken(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:P has collapsed")
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("checkpoint", ["step_step=1", "step_step=5", "epoch_step=5", "step_step=6", "step_step=12"])
 def test_resumed_run_is_the_unbroken_run(unbroken, tmp_path, workers, checkpoint):
@@ -95,6 +96,20 @@ def test_resumed_run_is_the_unbroken_run(unbroken, tmp_path, workers, checkpoint
         assert torch.equal(draws, recorder.draws[step]), f"other draws at step {step}"
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), f"{name} differs"
+    assert torch.equal(data.distribution.probability, again_data.distribution.probability)
+
+
+@pytest.mark.filterwarnings("ignore:P has collapsed")
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+@pytest.mark.parametrize("limits", [{"max_epochs": 3}, {"max_epochs": 3, "limit_train_batches": 3}])
+def test_no_epoch_is_lost_when_epochs_are_counted(tmp_path, limits):
+    every_epoch = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
+    model, data, recorder = train(tmp_path, callbacks=[every_epoch], **limits)
+    again, again_data, again_recorder = train(tmp_path, resume=tmp_path / "epoch=0.ckpt", **limits)
+
+    assert max(again_recorder.draws) == max(recorder.draws)
+    assert all(torch.equal(draws, recorder.draws[step]) for step, draws in again_recorder.draws.items())
+    assert torch.equal(model.network[0].fc2.weight, again.network[0].fc2.weight)
     assert torch.equal(data.distribution.probability, again_data.distribution.probability)
 
 
@@ -174,7 +189,7 @@ def test_two_ranks_are_one(tmp_path):
     law = BucketDistribution(space.volumes())
     law.probability = two[0][0]["probability"]
     sampler = BucketSampler(space, law, 50, 8, 16, STEPS_PER_EPOCH, seed=3)
-    sampler.set_epoch(1)
+    sampler.resume(1, 0)
     second = interleave([part["draws"][STEPS_PER_EPOCH:] for part in two[1]], "bucket")
     for drawn, expected in zip(second, sampler, strict=True):
         assert torch.equal(drawn[8:], expected["bucket"])

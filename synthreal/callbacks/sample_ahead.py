@@ -64,7 +64,7 @@ class SampleAhead(Callback):
             self._epochs = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the number of epochs that this callback has seen end."""
+        """Returns the number of epochs that P has been updated after."""
         return {"epochs": self._epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -91,13 +91,15 @@ class SampleAhead(Callback):
         trial = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         folder = None if trial else run_folder(trainer)
         self._record = BucketRecord(folder if trainer.is_global_zero else None, data.generator.space)
-        if data.next_epoch > self._epochs:
+        if data.finished_epochs > self._epochs:
             self._update(trainer, pl_module, self._resumed_step)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Updates P and logs what came of it."""
+        """Updates P and logs what came of it. Resumed at an epoch's end, Lightning calls this twice for that epoch."""
+        if self._data(trainer).finished_epochs == self._epochs:
+            return
         for name, value in self._update(trainer, pl_module, trainer.global_step).items():
-            pl_module.log(f"sampler/{name}", value, rank_zero_only=True)
+            pl_module.log(f"sampler/{name}", value, sync_dist=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws the figures."""
@@ -118,7 +120,7 @@ class SampleAhead(Callback):
         beta = 0.0
         if step >= self.warmup_steps:
             data.distribution.probability, beta = self.rule(data.distribution.prior, difficulty)
-        self._epochs += 1
+        self._epochs = data.finished_epochs
         if self._record is not None:
             self._record.add(self._epochs, difficulty, data.distribution.probability)
         share = data.distribution.effective_share

@@ -169,9 +169,9 @@ class BucketDataModule(LightningDataModule):
         return _concatenate([real, synthetic])
 
     @property
-    def next_epoch(self) -> int:
-        """Epoch that the next iterator draws."""
-        return self.sampler.epoch
+    def finished_epochs(self) -> int:
+        """Number of epochs that are over, asked at the end of one or before the first batch of the next."""
+        return self.sampler.epoch + int(self.sampler.begun)
 
     def preview(self, count: int) -> Batch:
         """Returns the first `count` images that training would see, or a few more. Needs no trainer."""
@@ -185,19 +185,18 @@ class BucketDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Returns where the next batch comes from, and P."""
         assert self.trainer is not None
-        finished = self.trainer.is_last_batch
-        epoch = self.sampler.epoch + int(finished)
+        finished = self.trainer.is_last_batch and self.sampler.begun
         return {
-            "epoch": epoch,
+            "epoch": self.sampler.epoch + int(finished),
             "batch": 0 if finished else self.sampler.trained,
-            **self.distribution.state_dict(),
+            "distribution": self.distribution.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores P, and continues with the batch after the last one that was trained on."""
         if "train" not in self.images:  # testing: nothing is drawn
             return
-        self.distribution.load_state_dict(state_dict)
+        self.distribution.load_state_dict(state_dict["distribution"])
         self.sampler.resume(state_dict["epoch"], state_dict["batch"])
 
     def fingerprint(self) -> dict[str, str]:

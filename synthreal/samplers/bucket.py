@@ -41,7 +41,7 @@ class BucketSampler(Sampler[Draws]):
         ConfigError: If counts are negative, do not divide by `world_size`, or leave nothing to draw.
 
     Attributes:
-        epoch: Epoch of the next or current iterator.
+        epoch: Epoch of the current iterator, from 0.
         trained: Batches of that epoch that reached the model; counted by the datamodule, since workers run ahead.
     """
 
@@ -85,20 +85,23 @@ class BucketSampler(Sampler[Draws]):
     def __len__(self) -> int:
         return self.steps_per_epoch
 
-    def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch of the next iterator; Lightning calls this before each epoch but the first."""
-        self.epoch = epoch
+    @property
+    def begun(self) -> bool:
+        """True once a batch of this epoch has reached the model."""
+        return self.trained > self._start
 
     def resume(self, epoch: int, batch: int) -> None:
         """Makes the next iterator start at a batch of an epoch, as if all before it had been drawn."""
-        self.epoch, self._start = epoch, batch
+        self.epoch, self.trained, self._start = epoch, batch, batch
 
     def __iter__(self) -> Iterator[Draws]:
+        # Epochs are counted here and not by the trainer, which makes an iterator too many when it resumes at an epoch's
+        # end, as a loader with workers always does: one that gave no batch does not count.
+        if self.begun:
+            self.resume(self.epoch + 1, 0)
         # The epoch is drawn here, not in a generator: P must be read now, also when the first `next` comes later.
         real, synthetic = self._real_indices(), self._synthetic_draws()
-        start, self._start = self._start, 0
-        self.trained = start
-        return (self._batch(real, synthetic, step) for step in range(start, self.steps_per_epoch))
+        return (self._batch(real, synthetic, step) for step in range(self._start, self.steps_per_epoch))
 
     def _stream(self, purpose: int, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose, epoch])

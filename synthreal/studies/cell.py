@@ -33,6 +33,20 @@ class StepCounter(Callback):
             self._report(_REPORT_EVERY)
 
 
+def check_variants(study: Study) -> None:
+    """Builds every variant and loads its data, so that a mistake shows before anything is trained.
+
+    Raises:
+        ConfigError: If a variant overrides a setting that does not exist; other errors as the parts raise them.
+    """
+    for variant in study.variants:
+        try:
+            cli = ExperimentCLI([*study.arguments(variant, study.seeds[0]), "--trainer.logger=false"], run=False)
+        except SystemExit as error:
+            raise ConfigError(f"{study.path}: variant {variant!r} does not parse, see above.") from error
+        cli.datamodule.setup("fit")
+
+
 def cell_folder(runs: Path, variant: str, seed: int, step: int) -> Path:
     """Returns the folder of a run's part that ends at a step."""
     return runs / variant / f"seed_{seed}" / f"step_{step}"

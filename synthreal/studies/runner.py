@@ -20,7 +20,7 @@ from rich.progress import (
 
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
-from synthreal.studies.cell import one_thread, run_cell
+from synthreal.studies.cell import check_variants, one_thread, run_cell
 from synthreal.studies.spec import Study
 
 Cell = tuple[int, int, str]
@@ -92,6 +92,7 @@ def run_study(study: Study, runs: Path, jobs: int) -> pd.DataFrame:
     todo = missing_cells(study, results)
     if not todo:
         return results
+    check_variants(study)
     context = multiprocessing.get_context("spawn")
     counter: Synchronized[int] = context.Value("q", 0)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the workers when they start

@@ -89,7 +89,8 @@ class Study:
     def arguments(self, variant: str, seed: int) -> list[str]:
         """Returns the command line of a run, without its subcommand."""
         configs = [word for path in self.config_paths for word in ("--config", str(path))]
-        overrides = [f"--{key}={json.dumps(value)}" for key, value in self.variants[variant].items()]
+        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in self.variants[variant].items()}
+        overrides = [f"--{key}={text}" for key, text in texts.items()]
         return [*configs, *overrides, f"--seed_everything={seed}"]
 
 

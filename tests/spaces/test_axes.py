@@ -89,26 +89,35 @@ def test_circular_refuses_what_is_no_angle(value):
 
 
 def test_continuous_edges_belong_to_the_bin_above_and_the_last_to_the_last():
-    axis = Continuous("x", 0, 4, 4)
+    axis = Continuous("x", 0.0, 4.0, 4)
     assert axis.assign(torch.tensor([[0.0], [1.0], [1.999], [3.0], [4.0]])).tolist() == [0, 1, 1, 3, 3]
 
 
 @pytest.mark.parametrize("value", [-0.01, 4.01, math.nan, math.inf])
 def test_continuous_refuses_values_outside(value):
     with pytest.raises(ConfigError, match=r"height = .* is outside \[0, 4\]"):
-        Continuous("height", 0, 4, 4).assign(torch.tensor([[1.0], [value]]))
+        Continuous("height", 0.0, 4.0, 4).assign(torch.tensor([[1.0], [value]]))
 
 
 @pytest.mark.parametrize(
     ("low", "high", "bins"),
-    [(1, 1, 1), (2, 1, 1), (0, math.inf, 1), (math.nan, 1, 1), (0, 1, 0), (0, 1, -3), (1, 1 + 1e-6, 1000), (0, 1e39, 1)],
+    [
+        (1.0, 1.0, 1),
+        (2.0, 1.0, 1),
+        (0.0, math.inf, 1),
+        (math.nan, 1.0, 1),
+        (0.0, 1.0, 0),
+        (0.0, 1.0, -3),
+        (1.0, 1 + 1e-6, 1000),  # finer than float32 can tell
+        (0.0, 1e39, 1),  # beyond float32
+    ],
 )
 def test_continuous_refuses_impossible_ranges(low, high, bins):
     with pytest.raises(ConfigError, match="height"):
         Continuous("height", low, high, bins)
 
 
-@pytest.mark.parametrize("axis", [Continuous("x", -3, 7, 5), Circular("x", 5), Categorical("x", list("abcde"))])
+@pytest.mark.parametrize("axis", [Continuous("x", -3.0, 7.0, 5), Circular("x", 5), Categorical("x", list("abcde"))])
 def test_volumes_are_equal_shares(axis):
     volume = axis.volumes()
     assert volume.dtype == torch.float64
@@ -117,7 +126,7 @@ def test_volumes_are_equal_shares(axis):
 
 
 def test_embed_compares_on_one_scale():
-    line = Continuous("x", 10, 30).embed(torch.tensor([[10.0], [30.0], [15.0]]))
+    line = Continuous("x", 10.0, 30.0).embed(torch.tensor([[10.0], [30.0], [15.0]]))
     np.testing.assert_allclose(line[:, 0].numpy(), [0, 1, 0.25])
     circle = Circular("x", low=20.0).embed(torch.tensor([[0.0], [180.0], [359.5], [0.5]]))
     # a circle of circumference 1: antipodes are a diameter apart, and a degree is 1/360 also across 0
@@ -147,8 +156,8 @@ def test_categorical_needs_categories():
 
 
 def test_describe_names_interval_unit_and_category():
-    assert Continuous("tilt", -15, 15, 4, "degrees").describe(1) == ("tilt -7.5 to 0 degrees",)
-    assert Continuous("scale", 0, 1, 2).describe(1) == ("scale 0.5 to 1",)
+    assert Continuous("tilt", -15.0, 15.0, 4, "degrees").describe(1) == ("tilt -7.5 to 0 degrees",)
+    assert Continuous("scale", 0.0, 1.0, 2).describe(1) == ("scale 0.5 to 1",)
     assert Circular("azimuth", 18).describe(17) == ("azimuth 340 to 360 degrees",)
     assert Categorical("class", ["cat", "dog"]).describe(1) == ("dog",)
 
@@ -156,11 +165,11 @@ def test_describe_names_interval_unit_and_category():
 @pytest.mark.parametrize("bucket", [[-1, 0], [0, 5]])
 def test_sample_refuses_an_unknown_bucket(bucket):
     with pytest.raises(ConfigError, match="buckets 0 to 4"):
-        Continuous("x", 0, 1, 5).sample(torch.tensor(bucket))
+        Continuous("x", 0.0, 1.0, 5).sample(torch.tensor(bucket))
 
 
 def test_sample_is_reproducible_and_inside_its_bucket():
-    axis = Continuous("x", 0, 1, 5)
+    axis = Continuous("x", 0.0, 1.0, 5)
     bucket = torch.arange(5).repeat(200)
     value = axis.sample(bucket, torch.Generator().manual_seed(3))
     assert torch.equal(value, axis.sample(bucket, torch.Generator().manual_seed(3)))
