@@ -1,8 +1,10 @@
 """From a config to a run: LightningCLI, the run's folder, and what is saved beside its results."""
 
 import json
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,17 @@ from synthreal.batch import Domain
 from synthreal.callbacks import RandomState
 from synthreal.callbacks.records import run_folder
 from synthreal.datamodules import BucketDataModule
-from synthreal.errors import ConfigError
+from synthreal.errors import ConfigError, SynthrealError
 from synthreal.files import replacing
 from synthreal.plots import contact_sheet
 from synthreal.provenance import provenance
+
+# No validation images asked for; a run resumed or tested into a folder of its own, as always here; a name of torch's
+# that Lightning still uses; what other packages would sell.
+warnings.filterwarnings("ignore", "The dirpath has changed")
+warnings.filterwarnings("ignore", "Total length of .* across ranks is zero")
+warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "💡" not in record.getMessage())
 
 _COMMANDS = ("fit", "validate", "test", "predict")
 _PREVIEW_IMAGES = 2000
@@ -102,6 +111,20 @@ class ExperimentCLI(LightningCLI):
     def _settings(self) -> Namespace:
         config: Namespace = self.config
         return config[config.subcommand] if config.get("subcommand") else config
+
+    def instantiate_classes(self) -> None:
+        """Builds model, data and trainer.
+
+        Raises:
+            SynthrealError: What a constructor says, which jsonargparse would bury in a list of types that do not fit.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, SynthrealError):
+                cause = cause.__cause__ or cause.__context__
+            raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer, with a CSV logger in `runs/<name of the first config>` unless `logger` is false."""

@@ -38,7 +38,7 @@ class Peers:
     def chosen(self, draws: Draws) -> Tensor:
         """Returns the images to transform, values in [0, 1]."""
         label = draws["parameters"][:, 0].long()
-        return self.pixels[self.first[label] + draws["seed"] % self.count[label]].float() / 255
+        return self.pixels.index_select(0, self.first[label] + draws["seed"] % self.count[label]).float() / 255
 
     def kornia(self, draws: Draws) -> Tensor:
         """Returns the batch of images, by one matrix each and one `warp_affine`."""

@@ -27,6 +27,7 @@ class LeNet(nn.Module):
         side = ((image_size - 4) // 2 - 4) // 2
         if side < 1:
             raise ConfigError(f"LeNet needs images of at least 16 pixels, not {image_size}.")
+        self.image_size = image_size
         self.conv1 = nn.Conv2d(in_channels, 20, 5)
         self.conv2 = nn.Conv2d(20, 50, 5)
         self.fc1 = nn.Linear(50 * side * side, 500)
@@ -41,7 +42,13 @@ class LeNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Returns logits for images in [0, 1]."""
+        """Returns logits for images in [0, 1].
+
+        Raises:
+            ConfigError: If the images are not of the size that the network was built for.
+        """
+        if tuple(image.shape[-2:]) != (self.image_size, self.image_size):
+            raise ConfigError(f"This LeNet has image_size {self.image_size}, the images are {list(image.shape[-2:])}.")
         x = (image * (255 / 256)).contiguous(memory_format=torch.channels_last)
         x = self.pool(self.conv2(self.pool(self.conv1(x))))
         return self.fc2(self.fc1(x.flatten(1)).relu())

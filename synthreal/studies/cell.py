@@ -39,6 +39,7 @@ def check_variants(study: Study) -> None:
     Raises:
         ConfigError: If a variant overrides a setting that does not exist; other errors as the parts raise them.
     """
+    quiet()
     for variant in study.variants:
         try:
             cli = ExperimentCLI([*study.arguments(variant, study.seeds[0]), "--trainer.logger=false"], run=False)
@@ -80,8 +81,6 @@ def run_cell(
     """
     folder = cell_folder(runs, variant, seed, step)
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed: it has no result
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
     start = time.perf_counter()
     cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
     callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
@@ -120,6 +119,14 @@ def _segment(folder: Path, step: int, wandb: bool) -> list[str]:
     ]
 
 
-def one_thread() -> None:
-    """Gives this process one thread, so that as many runs as cores do not fight for them."""
+def quiet() -> None:
+    """Keeps Lightning's notes about each run out of the way of the study's one progress bar."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
+def prepare_worker() -> None:
+    """Gives this process one thread, so that as many runs as cores do not fight for them, and keeps it quiet."""
     torch.set_num_threads(1)
+    quiet()

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from synthreal.callbacks.records import bucket_figures, read_bucket_record
 from synthreal.experiment import ExperimentCLI, preview_figure
 from synthreal.spaces import ParameterSpace
+from synthreal.studies.cell import quiet
 from synthreal.studies.spec import Study
 
 
@@ -17,6 +18,7 @@ def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, Fi
 
     Only runs that kept a record of their buckets have the former.
     """
+    quiet()
     cli = ExperimentCLI(study.arguments(study.baseline, study.seeds[0]), run=False)
     figures: dict[str, Figure] = {}
     if hasattr(cli.datamodule, "generator"):

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
-from synthreal.studies.cell import check_variants, one_thread, run_cell
+from synthreal.studies.cell import check_variants, prepare_worker, run_cell
 from synthreal.studies.spec import Study
 
 Cell = tuple[int, int, str]
@@ -34,7 +34,7 @@ _steps_made: Any = None
 def _start_worker(counter: Any) -> None:
     global _steps_made
     _steps_made = counter
-    one_thread()
+    prepare_worker()
 
 
 def _count(steps: int) -> None:

@@ -245,7 +245,7 @@ def test_state_is_a_copy_and_comes_back():
 
 def test_state_of_another_space_is_refused():
     state = BucketDistribution(torch.ones(3)).state_dict()
-    with pytest.raises(ConfigError, match="3 buckets.* 4"):
+    with pytest.raises(ConfigError, match=r"3 buckets.* 4"):
         BucketDistribution(torch.ones(4)).load_state_dict(state)
 
 

@@ -146,7 +146,7 @@ def test_categorical_place_and_assign_are_the_index():
 
 @pytest.mark.parametrize("value", [-1.0, 3.0, 0.5, math.nan])
 def test_categorical_refuses_what_is_no_index(value):
-    with pytest.raises(ConfigError, match="class = .* is not an index 0 to 2"):
+    with pytest.raises(ConfigError, match=r"class = .* is not an index 0 to 2"):
         Categorical("class", ["cat", "dog", "cow"]).assign(torch.tensor([[1.0], [value]]))
 
 

@@ -205,7 +205,7 @@ def test_union_refuses_an_unknown_member():
 
 
 def test_product_and_union_refuse_values_outside_a_factor():
-    with pytest.raises(ConfigError, match="grow = 1.5"):
+    with pytest.raises(ConfigError, match=r"grow = 1\.5"):
         seven().assign(torch.tensor([[0.0, 1.0, 1.5]]))
 
 

@@ -1,0 +1,70 @@
+import collections
+
+import pytest
+import torch
+from torch import nn
+
+from synthreal.components import accepts, build, resolve
+from synthreal.errors import ConfigError
+
+
+def test_build_makes_the_class_with_its_arguments():
+    layer = build("torch.nn.Conv2d", nn.Module, {"kernel_size": 3, "stride": 2}, 4, 5)
+    assert isinstance(layer, nn.Conv2d)
+    assert (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride) == (4, 5, (3, 3), (2, 2))
+
+
+def test_build_supplies_what_a_config_cannot_hold():
+    weight = nn.Parameter(torch.zeros(3))
+    optimizer = build("torch.optim.SGD", torch.optim.Optimizer, {"lr": 0.5, "momentum": 0.9}, [weight])
+    assert optimizer.param_groups[0]["params"] == [weight]
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+def test_an_unknown_argument_is_named_with_those_that_exist():
+    with pytest.raises(ConfigError, match=r"torch\.optim\.SGD.*momentun") as caught:
+        build("torch.optim.SGD", torch.optim.Optimizer, {"momentun": 0.9}, [nn.Parameter(torch.zeros(1))])
+    accepted = str(caught.value).split("It takes: ")[1]
+    assert "momentum" in accepted
+    assert "params" not in accepted  # supplied by the caller
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(ConfigError, match="out_features"):
+        build("torch.nn.Linear", nn.Module, {"in_features": 3})
+
+
+def test_an_error_inside_the_class_is_not_taken_for_a_wrong_argument():
+    # a TypeError from the constructor's own code must come through as it is
+    with pytest.raises((TypeError, ValueError)) as caught:
+        build("torch.nn.Conv2d", nn.Module, {"groups": 0}, 4, 5, 3)
+    assert not isinstance(caught.value, ConfigError)
+
+
+@pytest.mark.parametrize(
+    "class_path",
+    ["torch.optim.SDG", "torch.optimm.SGD", "nowhere.to.Be.found", "SGD", "", ".SGD", "torch.optim.", "torch..SGD"],
+)
+def test_a_class_path_that_leads_nowhere_is_quoted(class_path):
+    with pytest.raises(ConfigError) as caught:
+        resolve(class_path, torch.optim.Optimizer)
+    assert repr(class_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("class_path", ["torch.nn.Linear", "torch.relu", "torch.optim.lr_scheduler"])
+def test_another_kind_of_thing_is_refused(class_path):
+    with pytest.raises(ConfigError, match=r"not a subclass of torch\.optim\.optimizer\.Optimizer"):
+        resolve(class_path, torch.optim.Optimizer)
+
+
+def test_resolve_returns_the_class():
+    assert resolve("collections.OrderedDict", dict) is collections.OrderedDict
+    assert resolve("synthreal.networks.LeNet", nn.Module).__name__ == "LeNet"
+
+
+def test_accepts_looks_at_the_signature():
+    assert accepts("synthreal.networks.LeNet", nn.Module, "num_classes")
+    assert not accepts("torch.nn.Linear", nn.Module, "num_classes")
+    with pytest.raises(ConfigError):
+        accepts("torch.nn.Nothing", nn.Module, "num_classes")
