@@ -7,9 +7,16 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 # Lightning calls jsonargparse by names that it deprecates.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
+import sys
+from types import ModuleType
+
+from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-install_import_hook("synthreal", "beartype.beartype").__enter__()
+checker = ModuleType("checker")  # the hook wants a name to import
+checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as mypy has it
+sys.modules["checker"] = checker
+install_import_hook("synthreal", "checker.check").__enter__()
 
 import pytest
 import torch

@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from measure import ROOT
 
+from synthreal.batch import Batch
 from synthreal.callbacks import SampleAhead
 from synthreal.datamodules import BucketDataModule
 from synthreal.experiment import ExperimentCLI
@@ -19,27 +20,39 @@ class Clock(Callback):
     """Seconds of each epoch, from before its draws to after its checkpoint.
 
     Args:
-        between: Called before each epoch, and not counted.
+        between: Called with a number of steps whenever so many were made, and not counted.
+        every: That number; an epoch's last part may be shorter.
     """
 
-    def __init__(self, between: Callable[[], object] = lambda: None) -> None:
-        self.between = between
+    def __init__(self, between: Callable[[int], object] = lambda steps: None, every: int = 50) -> None:
+        self.between, self.every = between, every
         self.seconds: list[float] = []
         self._start = 0.0
+        self._epoch = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends an epoch, starts the next."""
-        self._stop()
-        self.between()
+        self._end_epoch()
         self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        """Lets the other side work after some steps."""
+        steps = batch_idx % self.every + 1
+        if steps == self.every or trainer.is_last_batch:
+            self._epoch += time.perf_counter() - self._start
+            self.between(steps)
+            self._start = time.perf_counter()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends the last epoch, before figures are drawn."""
-        self._stop()
+        self._end_epoch()
 
-    def _stop(self) -> None:
-        if self._start:
-            self.seconds.append(time.perf_counter() - self._start)
+    def _end_epoch(self) -> None:
+        if self._epoch:
+            self.seconds.append(self._epoch + time.perf_counter() - self._start)
+            self._epoch = 0.0
 
 
 class Stamp(Callback):

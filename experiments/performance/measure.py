@@ -25,11 +25,9 @@ class Row:
         case: What was measured.
         unit: Unit of `ours` and `peer`.
         ours: Median of synthreal.
-        peer: Median of what it is measured against.
-        peer_name: What that is.
+        peer: Median of what it is measured against, which `peer_name` names.
         ratio: The number that the target is about.
-        low: Smallest ratio of a pair of neighbouring measurements.
-        high: Largest ratio of such a pair.
+        low: Smallest ratio of a pair of neighbouring measurements; `high` is the largest.
         target: Bound of the ratio, as ">= 0.85" or "<= 0.08".
         repeats: Number of pairs.
     """
@@ -53,13 +51,16 @@ class Row:
         return self.ratio >= float(bound) if relation == ">=" else self.ratio <= float(bound)
 
 
-def alternate(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> tuple[list[float], list[float]]:
-    """Returns the seconds of both, run in turns (A, B, A, B, …) after one run of each that does not count."""
+def alternate(
+    ours: Callable[[], object], peer: Callable[[], object], repeats: int, calls: int = 1
+) -> tuple[list[float], list[float]]:
+    """Returns the seconds of `calls` calls of each, in turns (A, B, A, B, …), after one turn that does not count."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for repeat in range(repeats + 1):
         for work, series in zip((ours, peer), seconds, strict=True):
             start = time.perf_counter()
-            work()
+            for _ in range(calls):
+                work()
             if repeat:
                 series.append(time.perf_counter() - start)
     return seconds
@@ -85,8 +86,7 @@ def speed_row(
 def parse_output() -> Path:
     """Returns `--output`, the CSV that results go to."""
     parser = argparse.ArgumentParser()
-    default = ROOT / "experiments/performance/results.csv"
-    parser.add_argument("--output", type=Path, default=default, help="CSV; rows of other benchmarks in it stay.")
+    parser.add_argument("--output", type=Path, default=ROOT / "experiments/performance/results.csv")
     output: Path = parser.parse_args().output
     return output
 
@@ -99,8 +99,7 @@ def report(rows: Sequence[Row], output: Path) -> None:
             f"({row.low:.3g} to {row.high:.3g}), target {row.target}: {'met' if row.met else 'MISSED'}"
         )
     machine = {"threads": torch.get_num_threads(), "torch": torch.__version__, "cpu": _cpu()}
-    full = [{**asdict(row), "met": row.met, **machine} for row in rows]
-    lines = [{name: _short(value) for name, value in line.items()} for line in full]
+    lines = [_short({**asdict(row), "met": row.met, **machine}) for row in rows]
     if output.exists():
         with output.open(newline="") as file:
             lines = [old for old in csv.DictReader(file) if old["benchmark"] != rows[0].benchmark] + lines
@@ -110,12 +109,12 @@ def report(rows: Sequence[Row], output: Path) -> None:
         writer.writerows(lines)
 
 
-def _short(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+def _short(line: dict[str, object]) -> dict[str, str]:
+    return {name: f"{value:.5g}" if isinstance(value, float) else str(value) for name, value in line.items()}
 
 
 def _cpu() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{named[0]} ({len(named)} cores)" if named else platform.processor()

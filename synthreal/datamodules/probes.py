@@ -59,6 +59,8 @@ class ProbeSet:
         if self._batches is not None:
             yield from self._batches
             return
+        if not self.count:
+            return
         kept: list[tuple[Tensor, Batch]] = []
         held = 0
         for index in torch.arange(rank, self.count, world_size).split(size):

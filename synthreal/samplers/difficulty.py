@@ -44,7 +44,9 @@ def bucket_means(total: Float[Tensor, " k"], count: Int[Tensor, " k"], rows: int
     if int(count.sum()) == 0:
         raise ConfigError("The probe set is empty: no bucket has a probe. Raise probes_per_bucket.")
     if not bool(total.isfinite().all()):
-        raise TrainingError("The difficulty of a probe is not finite: the model's outputs are NaN or infinite. Lower the learning rate.")
+        raise TrainingError(
+            "The difficulty of a probe is not finite: the model's outputs are NaN or infinite. Lower the learning rate."
+        )
     overall = total.sum() / count.sum()
     row_total, row_count = total.view(rows, -1).sum(1), count.view(rows, -1).sum(1)
     row_mean = torch.where(row_count > 0, row_total / row_count.clamp(min=1), overall)

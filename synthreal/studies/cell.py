@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
@@ -19,18 +18,23 @@ from synthreal.studies.spec import Study
 _REPORT_EVERY = 10
 
 
-class StepCounter(Callback):
-    """Tells how many training steps have been made since it last did."""
+class Milestone(Callback):
+    """Reports steps as they are made, and saves a checkpoint at one of them.
 
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self._report = report
+    Not a ModelCheckpoint: its state would change from one part of a run to the next.
+    """
+
+    def __init__(self, step: int, checkpoint: Path, report: Callable[[int], None]) -> None:
+        self.step, self.checkpoint, self.report = step, checkpoint, report
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Reports every ten steps."""
+        """Reports every ten steps; saves before Lightning ends an epoch that is only cut short."""
         if trainer.global_step % _REPORT_EVERY == 0:
-            self._report(_REPORT_EVERY)
+            self.report(_REPORT_EVERY)
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.checkpoint)
 
 
 def check_variants(study: Study) -> None:
@@ -84,14 +88,9 @@ def run_cell(
     start = time.perf_counter()
     cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
     callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
-    checkpoint = ModelCheckpoint(
-        folder, "{step}", save_top_k=-1, every_n_train_steps=step, save_on_train_epoch_end=False
-    )
-    callbacks.extend([StepCounter(report), checkpoint])
+    callbacks.append(Milestone(step, folder / "last.ckpt", report))
     before = max((s for s in study.steps if s < step), default=None)
-    resumed = None
-    if before is not None:
-        resumed = str(next(cell_folder(runs, variant, seed, before).glob("*.ckpt")))
+    resumed = None if before is None else cell_folder(runs, variant, seed, before) / "last.ckpt"
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
     score = cli.trainer.test if study.metric.startswith("test/") else cli.trainer.validate
     scores = score(cli.model, datamodule=cli.datamodule, verbose=False)[0]
@@ -115,7 +114,7 @@ def _segment(folder: Path, step: int, wandb: bool) -> list[str]:
         f"--trainer.logger={both if wandb else logger}",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
-        "--trainer.enable_checkpointing=true",
+        "--trainer.enable_checkpointing=false",
     ]
 
 

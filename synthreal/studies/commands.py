@@ -10,18 +10,28 @@ from jsonargparse import auto_cli
 from synthreal.studies.spec import load_study
 
 
-def run(study: str, runs: str | None = None, jobs: int | None = None) -> None:
+def run(
+    study: str,
+    runs: str | None = None,
+    jobs: int | None = None,
+    variant: str | None = None,
+    seed: int | None = None,
+    wandb: bool = False,
+) -> None:
     """Run what is missing of a study. Killed and started again, it goes on.
 
     Args:
         study: The study file.
         runs: Folder of the runs; by default runs/<name of the study>.
         jobs: Processes at a time, one thread each; by default one a core.
+        variant: Run only this variant.
+        seed: Run only this seed.
+        wandb: Log every run to W&B too.
     """
     from synthreal.studies.runner import run_study
 
-    spec = load_study(study)
-    run_study(spec, _runs(spec.name, runs), jobs or os.cpu_count() or 1)
+    spec = load_study(study).only(variant, seed)
+    run_study(spec, _runs(spec.name, runs), jobs or os.cpu_count() or 1, wandb)
 
 
 def report(study: str, runs: str | None = None, output: str | None = None) -> None:
@@ -51,25 +61,10 @@ def sweep(study: str) -> None:
     sys.stdout.write(sweep_yaml(load_study(study)))
 
 
-def cell(study: str, variant: str, seed: int, runs: str | None = None) -> None:
-    """Run one cell of a study with W&B logging, as a sweep's agent does.
-
-    Args:
-        study: The study file.
-        variant: Name of the variant.
-        seed: Seed.
-        runs: Folder of the runs; by default runs/<name of the study>.
-    """
-    from synthreal.studies.sweep import run_agent_cell
-
-    spec = load_study(study)
-    run_agent_cell(spec, variant, seed, _runs(spec.name, runs))
-
-
 def _runs(name: str, runs: str | None) -> Path:
     return Path(runs) if runs else Path("runs") / name
 
 
 def main(args: Sequence[str]) -> None:
     """Runs the command that `args` starts with."""
-    auto_cli([run, report, sweep, cell], args=list(args), prog="synthreal study", as_positional=True)
+    auto_cli([run, report, sweep], args=list(args), prog="synthreal study", as_positional=True)

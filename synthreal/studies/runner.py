@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -42,9 +42,9 @@ def _count(steps: int) -> None:
         _steps_made.value += steps
 
 
-def _work(study: Study, cell: Cell, runs: Path) -> dict[str, Any]:
+def _work(study: Study, cell: Cell, runs: Path, wandb: bool) -> dict[str, Any]:
     step, seed, variant = cell
-    return run_cell(study, variant, seed, step, runs, _count)
+    return run_cell(study, variant, seed, step, runs, _count, wandb)
 
 
 def read_results(study: Study, runs: Path) -> pd.DataFrame:
@@ -66,22 +66,21 @@ def read_results(study: Study, runs: Path) -> pd.DataFrame:
     return results
 
 
-def missing_cells(study: Study, results: pd.DataFrame, seeds: Sequence[int] | None = None) -> list[Cell]:
-    """Returns the cells without a result, step by step, of the study's seeds or of those given."""
+def missing_cells(study: Study, results: pd.DataFrame) -> list[Cell]:
+    """Returns the cells without a result, step by step."""
     done = set(zip(results["step"], results["seed"], results["variant"], strict=True))
-    cells = [
-        (step, seed, variant) for step in study.steps for seed in (seeds or study.seeds) for variant in study.variants
-    ]
+    cells = [(step, seed, variant) for step in study.steps for seed in study.seeds for variant in study.variants]
     return [cell for cell in cells if cell not in done]
 
 
-def run_study(study: Study, runs: Path, jobs: int) -> pd.DataFrame:
+def run_study(study: Study, runs: Path, jobs: int, wandb: bool = False) -> pd.DataFrame:
     """Runs every cell without a result and returns all results; `results.csv` grows as they come.
 
     Args:
         study: The study.
         runs: Folder of its runs.
         jobs: Processes at a time, one thread each.
+        wandb: Log to W&B too.
 
     Raises:
         ConfigError: If jobs is less than 1, or results of other settings are in the folder.
@@ -101,7 +100,13 @@ def run_study(study: Study, runs: Path, jobs: int) -> pd.DataFrame:
         ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(counter,)) as pool,
     ):
         task = progress.add_task(study.name, total=_total_steps(study, todo))
-        for row in _finished(study, todo, runs, pool, lambda: progress.update(task, completed=counter.value)):
+        finished = _finished(
+            study,
+            todo,
+            lambda cell: pool.submit(_work, study, cell, runs, wandb),
+            lambda: progress.update(task, completed=counter.value),
+        )
+        for row in finished:
             results = merge_result(study, row, runs)
         progress.update(task, completed=_total_steps(study, todo))
     return results
@@ -116,12 +121,10 @@ def merge_result(study: Study, row: dict[str, Any], runs: Path) -> pd.DataFrame:
 
 
 def _finished(
-    study: Study, todo: list[Cell], runs: Path, pool: ProcessPoolExecutor, tick: Callable[[], None]
+    study: Study, todo: list[Cell], submit: Callable[[Cell], Future[dict[str, Any]]], tick: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     for step in study.steps:  # a cell goes on from the one before it
-        waiting: set[Future[dict[str, Any]]] = {
-            pool.submit(_work, study, cell, runs) for cell in todo if cell[0] == step
-        }
+        waiting = {submit(cell) for cell in todo if cell[0] == step}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
@@ -129,7 +132,8 @@ def _finished(
                 for future in done:
                     yield future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in waiting:
+                future.cancel()
             raise
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,22 @@ class Study:
         """The config files."""
         return [self.path.parent / config for config in self.configs]
 
-    def check_variant(self, variant: str) -> None:
-        """Raises ConfigError if the study has no variant of this name."""
-        if variant not in self.variants:
-            raise ConfigError(f"{self.path} has no variant {variant!r}; there are {list(self.variants)}.")
+    def only(self, variant: str | None, seed: int | None) -> "Study":
+        """Returns the part of the study that has this variant and this seed; None for all of them.
+
+        Raises:
+            ConfigError: If the study has no such variant or seed.
+        """
+        if variant not in (None, *self.variants) or seed not in (None, *self.seeds):
+            raise ConfigError(
+                f"{self.path} has the variants {list(self.variants)} and the seeds {self.seeds}, "
+                f"not {variant!r} and {seed!r}."
+            )
+        variants = {name: v for name, v in self.variants.items() if variant in (None, name)}
+        baseline = self.baseline if self.baseline in variants else next(iter(variants))
+        paper = {name: figures for name, figures in self.paper.items() if name in variants}
+        seeds = self.seeds if seed is None else [seed]
+        return replace(self, variants=variants, seeds=seeds, baseline=baseline, paper=paper)
 
     def settings_hash(self, variant: str) -> str:
         """Returns 12 hex digits that change whenever the configs or the variant's overrides do."""

@@ -29,7 +29,7 @@ def test_parts_are_disjoint_balanced_and_take_what_is_left():
         assert parts[name].classes == source.classes
     for a, b in itertools.combinations(parts.values(), 2):
         assert set(numbers(a)).isdisjoint(numbers(b))
-    assert sorted(sum((numbers(part) for part in parts.values()), [])) == list(range(75))
+    assert sorted(number for part in parts.values() for number in numbers(part)) == list(range(75))
 
 
 def test_labels_stay_with_their_images():

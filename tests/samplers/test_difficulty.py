@@ -138,7 +138,7 @@ def test_kernel_difficulty_of_a_product_mixes_its_axes():
     np.testing.assert_allclose(float(got[0]), second / (first + second), rtol=1e-6)
 
 
-def test_kernel_difficulty_without_probes_is_refused():
-    # 0 / 0 otherwise: "never NaN"
-    with pytest.raises(ConfigError, match=r"probes"):
-        kernel_difficulty(torch.rand(5, 2), torch.rand(0, 2), torch.rand(0))
+def test_kernel_difficulty_tells_a_broken_model_too():
+    # one NaN among the probes would make every bucket NaN, and then P
+    with pytest.raises(TrainingError, match="not finite"):
+        kernel_difficulty(torch.rand(5, 2), torch.rand(3, 2), tensor([0.1, math.nan, 0.2]))

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthreal.errors import ConfigError
@@ -56,6 +56,7 @@ def rows(space, seed, count=40):
 
 @SETTINGS
 @given(plan, st.integers(0, 1000))
+@example(("circle", 2, 360.0, -180.0), 0)
 def test_assign_inverts_place(plan, seed):
     space = build(plan)
     bucket, uniform = rows(space, seed)

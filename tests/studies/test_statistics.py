@@ -1,0 +1,62 @@
+"""Comparisons against scipy and by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from synthreal.studies.statistics import compare, mean_interval
+
+finite = st.floats(-100, 100, allow_nan=False)
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=3, max_size=12))
+def test_p_values_and_interval_agree_with_scipy(pairs):
+    a, b = np.array(pairs).T
+    if np.std(a - b) < 1e-3 or min(np.std(a), np.std(b)) < 1e-3:
+        return
+    got = compare(dict(enumerate(a)), dict(enumerate(b)))
+    paired = stats.ttest_rel(a, b)
+    assert got.p_paired == pytest.approx(paired.pvalue, rel=1e-6)
+    assert got.p_welch == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue, rel=1e-6)
+    interval = paired.confidence_interval(0.95)
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-9)
+
+
+def test_pairs_are_matched_by_seed_not_by_order():
+    got = compare({1: 5.0, 2: 7.0, 3: 9.5}, {3: 9.0, 1: 4.0, 2: 6.5})
+    assert got.difference == pytest.approx((1.0 + 0.5 + 0.5) / 3)
+    assert got.pairs == 3
+
+
+def test_without_shared_seeds_the_interval_is_welchs():
+    a, b = [1.0, 2.0, 4.0], [2.0, 3.0, 3.5, 5.0]
+    got = compare(dict(enumerate(a)), {10 + i: value for i, value in enumerate(b)})
+    expected = stats.ttest_ind(a, b, equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert math.isnan(got.p_paired)
+    assert got.p == pytest.approx(expected.pvalue)
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_verdicts():
+    down = compare({i: 1.0 + 0.01 * i for i in range(5)}, {i: 2.0 - 0.01 * i for i in range(5)})
+    assert "significantly lower" in down.verdict("a", "b")
+    same = compare({0: 1.0, 1: 2.0, 2: 3.0}, {0: 3.0, 1: 2.0, 2: 1.0})
+    assert "no significant difference" in same.verdict("a", "b")
+    assert "too few" in compare({0: 1.0}, {0: 2.0}).verdict("a", "b")
+
+
+def test_no_variance():
+    assert compare({0: 1.0, 1: 1.0}, {0: 1.0, 1: 1.0}).p == 1
+    assert compare({0: 1.0, 1: 1.0}, {0: 2.0, 1: 2.0}).p == 0
+
+
+def test_mean_interval_by_hand():
+    low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
+    half = 4.302652729911275 / math.sqrt(3)  # t(0.975, 2 degrees) times the standard error 1/√3
+    assert (low, high) == pytest.approx((2 - half, 2 + half))
+    assert math.isnan(mean_interval(np.array([1.0]))[0])

@@ -1,0 +1,180 @@
+"""A study from its file to its report."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from synthreal.cli import main
+from synthreal.errors import ConfigError
+from synthreal.studies.cell import cell_folder, run_cell
+from synthreal.studies.report import markdown_table, summarise
+from synthreal.studies.runner import COLUMNS, missing_cells, read_results, run_study
+from synthreal.studies.spec import load_study
+from synthreal.studies.sweep import sweep_yaml
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "variants" in yaml.safe_load(path.read_text())]
+SMALL = {"data.num_probes": 160, "data.steps_per_epoch": 3, "trainer.accelerator": "cpu"}
+
+
+def write_study(folder, **changes):
+    content = {
+        "title": "tiny",
+        "configs": [str(EXPERIMENTS / "sampleahead" / "digits.yaml")],
+        "variants": {"uniform": {**SMALL, "trainer.callbacks.init_args.alpha": 1}, "SampleAhead": SMALL},
+        "seeds": [0, 1],
+        "metric": "test/error",
+        "steps": [2, 5],
+        "baseline": "uniform",
+        "unit": "%",
+        "paper": {"uniform": [3.0, None]},
+        **changes,
+    }
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_shipped_study_is_sound(path):
+    study = load_study(path)
+    assert len(missing_cells(study, pd.DataFrame(columns=COLUMNS))) == (
+        len(study.steps) * len(study.seeds) * len(study.variants)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"baseline": "nobody"}, "baseline"),
+        ({"steps": [5, 2]}, "steps"),
+        ({"metric": "error"}, "test/"),
+        ({"configs": ["missing.yaml"]}, "missing.yaml"),
+        ({"paper": {"uniform": [1.0]}}, "paper"),
+        ({"seeds": [1, 1]}, "seed"),
+        ({"sedes": [1]}, "sedes"),
+        ({"seeds": []}, "empty"),
+    ],
+)
+def test_a_mistake_in_a_study_is_named(tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        load_study(write_study(tmp_path, **changes))
+
+
+def test_missing_study_and_unknown_variant(tmp_path):
+    with pytest.raises(ConfigError, match="No study file"):
+        load_study(tmp_path / "nothing.yaml")
+    with pytest.raises(ConfigError, match="SampleAhead"):
+        load_study(write_study(tmp_path)).only("sampleahead", None)
+    part = load_study(write_study(tmp_path)).only("SampleAhead", 1)
+    assert (list(part.variants), part.seeds) == (["SampleAhead"], [1])
+
+
+def test_a_variant_with_a_typo_stops_before_anything_is_trained(tmp_path, capsys):
+    study = load_study(write_study(tmp_path, variants={"uniform": {"data.real_per_bach": 3}}, paper={}))
+    with pytest.raises(ConfigError, match="'uniform' does not parse"):
+        run_study(study, tmp_path / "runs", jobs=1)
+    assert "real_per_bach" in capsys.readouterr().err
+
+
+def test_run_resume_and_report(tmp_path, capsys):
+    path = write_study(tmp_path)
+    runs = tmp_path / "out"
+    study = load_study(path)
+    run_study(study, runs, jobs=1)
+    first = pd.read_csv(runs / "results.csv")
+    assert len(first) == 8
+    assert first["value"].between(0, 100).all()
+
+    # What is missing is run again, and only that; it gives the same value.
+    first[first["step"] == 2].to_csv(runs / "results.csv", index=False)
+    kept = (runs / "uniform" / "seed_0" / "step_2" / "metrics.csv").stat().st_mtime_ns
+    assert main(["study", "run", str(path), "--runs", str(runs), "--jobs=1"]) == 0
+    again = pd.read_csv(runs / "results.csv")
+    assert again[["variant", "seed", "step", "value"]].equals(first[["variant", "seed", "step", "value"]])
+    assert (runs / "uniform" / "seed_0" / "step_2" / "metrics.csv").stat().st_mtime_ns == kept
+
+    capsys.readouterr()
+    assert main(["study", "report", str(path), "--runs", str(runs), "--output", str(tmp_path / "page")]) == 0
+    printed = capsys.readouterr().out
+    assert "| 5 | SampleAhead | 2 |" in printed
+    assert "95 % interval" in printed
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 6  # curves, two pictures for each variant, contact sheet
+    assert 'src="http' not in page
+    assert {"results.csv", "summary.csv", "table.md", "curves.png"} < {p.name for p in (tmp_path / "page").iterdir()}
+
+    with pytest.raises(ConfigError, match="other settings"):
+        read_results(load_study(write_study(tmp_path, variants={"uniform": {}, "SampleAhead": SMALL})), runs)
+
+
+def test_stopping_at_a_step_changes_nothing(tmp_path):
+    in_two = load_study(write_study(tmp_path))
+    for step in (2, 5):
+        stopped = run_cell(in_two, "SampleAhead", 0, step, tmp_path / "two", lambda _: None)
+    in_one = load_study(write_study(tmp_path, steps=[5], paper={}))
+    straight = run_cell(in_one, "SampleAhead", 0, 5, tmp_path / "one", lambda _: None)
+    assert stopped["value"] == straight["value"]
+    assert list(cell_folder(tmp_path / "one", "SampleAhead", 0, 5).glob("*.ckpt"))
+
+
+def test_summary_and_table_by_hand(tmp_path):
+    study = load_study(write_study(tmp_path, steps=[5], paper={"uniform": [3.0]}))
+    values = {("uniform", 0): 4.0, ("uniform", 1): 6.0, ("SampleAhead", 0): 3.0, ("SampleAhead", 1): 4.0}
+    rows = [
+        {"variant": v, "seed": s, "step": 5, "value": x, "seconds": 1.0, "settings": "a"}
+        for (v, s), x in values.items()
+    ]
+    summary = summarise(study, pd.DataFrame(rows))
+    ours = summary[summary["variant"] == "SampleAhead"].iloc[0]
+    assert ours["difference"] == pytest.approx(-1.5)
+    # paired differences -1 and -2: mean -1.5, standard error 0.5, t(0.975, 1) = 12.7062
+    assert (ours["low"], ours["high"]) == pytest.approx((-1.5 - 6.3531, -1.5 + 6.3531), abs=1e-3)
+    table = markdown_table(study, summary)
+    assert "| 5 | uniform | 2 | 5.000 ± 1.414 | 3.000 |" in table
+    assert "no significant difference" in table
+
+
+def test_report_without_runs_says_what_to_do(tmp_path, capsys):
+    path = write_study(tmp_path)
+    assert main(["study", "report", str(path), "--runs", str(tmp_path / "none")]) == 2
+    assert "synthreal study run" in capsys.readouterr().err
+
+
+def test_sweep_runs_as_an_agent_would(tmp_path, monkeypatch):
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    path = write_study(tmp_path, steps=[2], paper={})
+    sweep = yaml.safe_load(sweep_yaml(load_study(path)))
+    assert sweep["parameters"]["variant"]["values"] == ["uniform", "SampleAhead"]
+    sampled = {"args": {"variant": {"value": "SampleAhead"}, "seed": {"value": 1}}}
+    args = create_sweep_command_args(sampled)["args"]
+    words = [word for part in sweep["command"] for word in (args if part == "${args}" else [part])]
+    command = words[words.index("synthreal") + 1 :]
+    assert main([*command, "--runs", str(tmp_path / "runs")]) == 0
+    (row,) = pd.read_csv(tmp_path / "runs" / "results.csv").to_dict("records")
+    assert (row["variant"], row["seed"], row["step"]) == ("SampleAhead", 1, 2)
+    assert list((tmp_path / "runs").rglob("offline-run-*"))
+
+
+def test_the_shipped_sweep_runs_as_an_agent_would(monkeypatch):
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    sweep = yaml.safe_load((EXPERIMENTS / "sampleahead" / "sweep.yaml").read_text())
+    sampled = {name: {"value": setting["values"][0]} for name, setting in sweep["parameters"].items()}
+    args = create_sweep_command_args({"args": sampled})["args"]
+    words = [word for part in sweep["command"] for word in (args if part == "${args}" else [part])]
+    command = [word.replace("experiments/", f"{EXPERIMENTS}/") for word in words[words.index("synthreal") + 1 :]]
+    quick = ["--trainer.max_steps=2", "--data.steps_per_epoch=2", "--data.num_probes=160"]
+    assert main([*command, *quick, "--trainer.enable_progress_bar=false"]) == 0
+    import wandb
+
+    summary = dict(wandb.run.summary)
+    wandb.finish()
+    assert 0 <= summary["val/error"] <= 100
