@@ -67,6 +67,8 @@ class LabelledImages:
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             raise ConfigError(f"images must be uint8 [N, C, H, W], not {self.images.dtype} {list(self.images.shape)}.")
+        if self.labels.dtype != torch.int64:
+            raise ConfigError(f"labels must be int64, not {self.labels.dtype}.")
         if self.labels.shape != self.images.shape[:1]:
             raise ConfigError(f"{len(self.images)} images but labels of shape {list(self.labels.shape)}.")
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):

@@ -99,7 +99,7 @@ class Fit:
         place = next(i for i, callback in enumerate(callbacks) if isinstance(callback, SampleAhead))
         before, after = Stamp(), Stamp()
         callbacks[place : place + 1] = [before, callbacks[place], after]
-        callbacks.append(clock)
+        callbacks.insert(0, clock)  # before the figures are drawn
         start = time.perf_counter()
         self.trainer.fit(self.model, datamodule=self.data)
         total = time.perf_counter() - start

@@ -21,7 +21,7 @@ class _InOrder(Sampler[Draws]):
     """Every `world_size`-th real image from `rank` on, in order, `size` at a time: each image once, none padded."""
 
     def __init__(self, count: int, size: int, rank: int, world_size: int) -> None:
-        self._parts = torch.arange(rank, count, world_size).split(size)
+        self._parts = [part for part in torch.arange(count)[rank::world_size].split(size) if len(part)]
 
     def __len__(self) -> int:
         return len(self._parts)

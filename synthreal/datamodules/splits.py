@@ -18,8 +18,10 @@ def split_by_class(images: LabelledImages, per_class: Mapping[str, int | None], 
         seed: Seed of the shuffle.
 
     Raises:
-        ConfigError: If a class has too few images.
+        ConfigError: If a class has too few images, a count is negative, or None is not last.
     """
+    if any(count is None for count in list(per_class.values())[:-1]) or any((c or 0) < 0 for c in per_class.values()):
+        raise ConfigError(f"Images of each class are counts of at least 0, and only the last may be open: {per_class}.")
     order = torch.from_numpy(np.random.default_rng([seed, 0]).permutation(len(images)))
     pools = [order[images.labels[order] == label] for label in range(len(images.classes))]
     parts = {}

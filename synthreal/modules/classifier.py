@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
+from torchvision import models
 from torchvision.models import get_model, list_models
 
 from synthreal.batch import Batch
@@ -32,9 +33,12 @@ def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -
         ConfigError: If there is no such network, or an argument is unknown.
     """
     if "." not in network:
-        if network not in list_models():
-            raise ConfigError(f"{network!r} is neither a class path nor one of torchvision's models.")
-        return get_model(network, weights=None, num_classes=num_classes, **arguments)
+        if network not in list_models(module=models):
+            raise ConfigError(f"{network!r} is neither a class path nor one of torchvision's classifiers.")
+        try:
+            return get_model(network, weights=None, num_classes=num_classes, **arguments)
+        except TypeError as error:
+            raise ConfigError(f"{network}: {error}.") from error
     if accepts(network, nn.Module, "num_classes"):
         arguments = {"num_classes": num_classes, **arguments}
     return build(network, nn.Module, arguments)

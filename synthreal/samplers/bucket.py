@@ -123,7 +123,10 @@ class BucketSampler(Sampler[Draws]):
         if self._pool is None or self.pool_share < 1:
             return self.distribution
         held = torch.bincount(self._pool["bucket"], minlength=self.space.num_buckets) > 0
-        return BucketDistribution(self.distribution.probability * held)
+        reachable = self.distribution.probability * held
+        if not float(reachable.sum()) > 0:
+            raise ConfigError("The pool holds none of the buckets that P draws from: raise pool_size or alpha.")
+        return BucketDistribution(reachable)
 
     def _fill(self, bucket: Int[Tensor, " n"], stream: np.random.Generator) -> Draws:
         uniform = torch.from_numpy(stream.random((len(bucket), len(self.space.columns)), dtype=np.float32))

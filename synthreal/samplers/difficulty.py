@@ -8,19 +8,23 @@ from torch import Tensor
 
 from synthreal.errors import ConfigError, TrainingError
 
+_NOT_FINITE = (
+    "The difficulty of a probe is not finite: the model's outputs are NaN or infinite. Lower the learning rate."
+)
+
 
 def probe_difficulty(
     logits: Float[Tensor, "n c"], label: Int[Tensor, " n"], kind: Literal["hard", "soft"] = "hard"
 ) -> Float[Tensor, " n"]:
     """Returns the difficulty of each probe, in [0, 1] (Eq. 2).
 
-    `hard`: 1 if the top class is wrong, else 0. `soft`: 1 - softmax probability of the true class.
+    `hard`: 1 if the top class is wrong, else 0. `soft`: 1 - softmax probability of the true class. NaN if a logit is.
 
     Raises:
         ConfigError: If `kind` is neither.
     """
     if kind == "hard":
-        return (logits.argmax(1) != label).float()
+        return (logits.argmax(1) != label).float().masked_fill(logits.isnan().any(1), float("nan"))
     if kind == "soft":
         return 1 - logits.float().softmax(1).gather(1, label[:, None])[:, 0]
     raise ConfigError(f"difficulty is 'hard' or 'soft', not {kind!r}.")
@@ -42,11 +46,9 @@ def bucket_means(total: Float[Tensor, " k"], count: Int[Tensor, " k"], rows: int
     """
     total = total.double()
     if int(count.sum()) == 0:
-        raise ConfigError("The probe set is empty: no bucket has a probe. Raise probes_per_bucket.")
+        raise ConfigError("The probe set is empty: no bucket has a probe. Raise num_probes.")
     if not bool(total.isfinite().all()):
-        raise TrainingError(
-            "The difficulty of a probe is not finite: the model's outputs are NaN or infinite. Lower the learning rate."
-        )
+        raise TrainingError(_NOT_FINITE)
     overall = total.sum() / count.sum()
     row_total, row_count = total.view(rows, -1).sum(1), count.view(rows, -1).sum(1)
     row_mean = torch.where(row_count > 0, row_total / row_count.clamp(min=1), overall)
@@ -66,7 +68,12 @@ def kernel_difficulty(
         probes: Coordinates of the probes.
         difficulty: Difficulty of each probe.
         floor: Smallest distance, so that a probe at the point itself has a finite weight.
+
+    Raises:
+        TrainingError: If a difficulty is not finite.
     """
+    if not bool(difficulty.isfinite().all()):
+        raise TrainingError(_NOT_FINITE)
     out = torch.empty(len(where), dtype=torch.float64)
     chunk = max(1, 2**24 // max(1, len(probes)))
     for start in range(0, len(where), chunk):  # bounds the K × M distance matrix, not a loop over samples

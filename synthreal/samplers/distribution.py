@@ -34,12 +34,17 @@ def tilt(
         beta: Sharpness, at least 0; 0 gives P0.
         form: Which reading of Eq. 7.
     """
-    shift = beta * difficulty.double().max()
-    adaptive = prior * torch.exp(beta * difficulty.double() - shift)
+    prior = prior.double()
+    exponent = torch.where(prior > 0, beta * difficulty.double(), -math.inf)
+    shift = exponent.max()  # the largest exponential becomes 1, so that none overflows
+    adaptive = prior * torch.exp(exponent - shift)
     if form == "mixture":
         return alpha * prior + (1 - alpha) * adaptive / adaptive.sum()
-    mixed = alpha * prior * torch.exp(-shift) + (1 - alpha) * adaptive
-    return mixed / mixed.sum() if alpha < 1 else prior.clone()
+    if alpha == 1:  # the only case in which the first term alone decides, however small the shift makes it
+        return prior / prior.sum()
+    # Both terms divided by exp(shift), or by 1 if that is smaller: one of them stays of order 1, neither overflows.
+    mixed = alpha * prior * torch.exp(-shift.clamp(min=0)) + (1 - alpha) * adaptive * torch.exp(shift.clamp(max=0))
+    return mixed / mixed.sum() if alpha > 0 else adaptive / adaptive.sum()
 
 
 def effective_share(prior: Float[Tensor, " k"], probability: Float[Tensor, " k"]) -> float:
@@ -100,6 +105,8 @@ class UpdateRule:
             raise ConfigError(f"alpha is a share between 0 and 1, not {self.alpha}.")
         if self.beta != "auto" and not 0 <= self.beta < math.inf:
             raise ConfigError(f"beta is a finite number of at least 0, or 'auto', not {self.beta}.")
+        if self.form not in ("mixture", "printed"):
+            raise ConfigError(f"form is 'mixture' or 'printed', not {self.form!r}.")
         if not 0 < self.share <= 1:
             raise ConfigError(f"share is in (0, 1], not {self.share}.")
 

@@ -31,8 +31,9 @@ class Continuous(ParameterSpace):
         self.columns = (name,)
         self.num_buckets = bins
         self._edges = torch.linspace(low, high, bins + 1, dtype=torch.float64).float()
-        if not bool((self._edges.diff() > 0).all()):
-            raise ConfigError(f"Axis {name!r}: {bins} bins over [{low}, {high}] are finer than float32 can tell.")
+        width = self._edges.diff()
+        if not bool(((width > 0) & width.isfinite()).all()):
+            raise ConfigError(f"Axis {name!r}: float32 cannot tell {bins} bins over [{low}, {high}] apart.")
 
     def volumes(self) -> Float[Tensor, " k"]:
         """Equal shares."""
@@ -81,7 +82,10 @@ class Circular(Continuous):
 
     def assign(self, parameters: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
         """Bin of each angle after wrapping."""
-        return super().assign(self.low + (parameters - self.low).remainder(self.period))
+        inside = (parameters >= self._edges[0]) & (parameters < self._edges[-1])
+        turned = self.low + (parameters - self.low).remainder(self.period)
+        # Only what lies outside is wrapped: float32 would push a value just below an edge over it.
+        return super().assign(torch.where(inside, parameters, turned.clamp(self._edges[0], self._edges[-1])))
 
     def embed(self, parameters: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
         """Point on a circle of circumference 1."""

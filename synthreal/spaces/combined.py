@@ -91,8 +91,8 @@ class Union(ParameterSpace):
         self.name, self.members = name, tuple(members)
         sizes = [member.num_buckets for member in members]
         share = torch.tensor(sizes if weights is None else weights, dtype=torch.float64)
-        if len(share) != len(members) or not bool((share >= 0).all()) or float(share.sum()) <= 0:
-            raise ConfigError(f"Union {name!r} needs {len(members)} weights of at least 0, not {weights}.")
+        if len(share) != len(members) or not bool(((share >= 0) & share.isfinite()).all()) or float(share.sum()) <= 0:
+            raise ConfigError(f"Union {name!r} needs {len(members)} finite weights of at least 0, not {weights}.")
         self._share = share / share.sum()
         self._start = torch.tensor([0, *sizes]).cumsum(0)
         self._width = max(len(member.columns) for member in members)
@@ -129,7 +129,9 @@ class Union(ParameterSpace):
         onehot = torch.nn.functional.one_hot(choice, len(self.members))
         parts = [onehot / math.sqrt(2)]
         for i, member in enumerate(self.members):
-            parts.append(member.embed(parameters[:, 1 : 1 + len(member.columns)]) * onehot[:, i : i + 1])
+            row = (choice == i).nonzero()[:, 0]
+            own = member.embed(parameters[row, 1 : 1 + len(member.columns)])
+            parts.append(own.new_zeros(len(choice), own.shape[1]).index_copy(0, row, own))
         return torch.cat(parts, 1)
 
     def describe(self, bucket: int) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ def test_union_member_of_weight_zero_has_no_volume():
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 2.0, 3.0], [-1.0, 2.0], [0.0, 0.0], [math.nan, 1.0], [math.inf, 1.0]])
 def test_union_refuses_weights_that_are_no_shares(weights):
-    with pytest.raises(ConfigError, match="2 weights"):
+    with pytest.raises(ConfigError, match="2 finite weights"):
         Union("what", [Continuous("a", 0.0, 1.0), Continuous("b", 0.0, 1.0)], weights)
 
 

@@ -1,0 +1,72 @@
+"""What the README shows is what works."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from synthreal.cli import main
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    found = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    return {re.match(r"# (\S+)\n", block).group(1): block for block in found if block.startswith("# ")}
+
+
+def test_own_dataset_and_generator_train_as_shown(tmp_path, monkeypatch):
+    for name, block in (blocks("python") | blocks("yaml")).items():
+        (tmp_path / name).write_text(block)
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "photos" / split / name
+            folder.mkdir(parents=True)
+            for i in range(10):
+                Image.fromarray(random.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    monkeypatch.syspath_prepend(tmp_path)
+    quick = ["--trainer.fast_dev_run=2", "--trainer.accelerator=cpu", "--data.num_probes=20"]
+    assert main(["fit", "--config", "mine.yaml", *quick]) == 0
+    assert main(["preview", "--config", "mine.yaml", "--output", "sheet.png"]) == 0
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_examples_are_short():
+    for name, block in blocks("python").items():
+        code = [
+            line
+            for line in block.splitlines()
+            if line.strip() and not line.lstrip().startswith(("#", "import", "from"))
+        ]
+        assert len(code) <= 15, f"{name} has {len(code)} lines"
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+def test_commands_shown_exist():
+    files = set(re.findall(r"experiments/\S+?\.yaml", TEXT))
+    assert files
+    assert all((ROOT / file).is_file() for file in files)
+    assert all(yaml.safe_load((ROOT / file).read_text()) for file in files)
+    targets = set(re.findall(r"(?:`|^)make ([a-z]+)", TEXT, re.MULTILINE))
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"demo", "test", "help", "bench"} <= targets
+    assert all(f"make {target} " in help_text for target in targets)
+
+
+def test_python_dash_m_works():
+    out = subprocess.run(
+        [sys.executable, "-m", "synthreal", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for command in set(re.findall(r"^synthreal ([a-z]+)", TEXT, re.MULTILINE)):
+        assert command in out
