@@ -35,9 +35,8 @@ bench: install  ## Measure speed against peers, side by side (10 minutes)
 	for script in fit probes sampling augmentation; do $(PYTHON) experiments/performance/$$script.py || exit 1; done
 
 notebooks: install  ## Run the notebooks and keep their outputs in runs/notebooks
-	$(PYTHON) -m pip install --quiet --editable '.[notebooks]'
 	mkdir -p runs/notebooks
-	for notebook in notebooks/*.ipynb; do $(PYTHON) -m nbclient.cli --output runs/notebooks/$$(basename $$notebook .ipynb) $$notebook || exit 1; done
+	for notebook in notebooks/*.ipynb; do $(VENV)/bin/jupyter-execute $$notebook --output=$(CURDIR)/runs/notebooks/$$(basename $$notebook) || exit 1; done
 
 clean:  ## Remove .venv, caches and builds; keep data/ and runs/
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -38,13 +38,11 @@ def tilt(
     exponent = torch.where(prior > 0, beta * difficulty.double(), -math.inf)
     shift = exponent.max()  # the largest exponential becomes 1, so that none overflows
     adaptive = prior * torch.exp(exponent - shift)
-    if form == "mixture":
+    if form == "mixture" or alpha in (0, 1):  # at the ends both forms are the same
         return alpha * prior + (1 - alpha) * adaptive / adaptive.sum()
-    if alpha == 1:  # the only case in which the first term alone decides, however small the shift makes it
-        return prior / prior.sum()
     # Both terms divided by exp(shift), or by 1 if that is smaller: one of them stays of order 1, neither overflows.
     mixed = alpha * prior * torch.exp(-shift.clamp(min=0)) + (1 - alpha) * adaptive * torch.exp(shift.clamp(max=0))
-    return mixed / mixed.sum() if alpha > 0 else adaptive / adaptive.sum()
+    return mixed / mixed.sum()
 
 
 def effective_share(prior: Float[Tensor, " k"], probability: Float[Tensor, " k"]) -> float:
