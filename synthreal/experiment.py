@@ -15,6 +15,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from matplotlib.figure import Figure
+from torch import Tensor
 
 # Imported so that a config can name their classes without a path.
 import synthreal.callbacks
@@ -166,16 +167,17 @@ class PreviewCLI(ExperimentCLI):
         return path
 
 
+def preview_panels(datamodule: BucketDataModule) -> dict[str, tuple[Tensor, Tensor]]:
+    """Returns images and labels that a datamodule, set up, trains on: those that are real, those that are synthetic."""
+    batch = datamodule.preview(_PREVIEW_IMAGES)
+    rows = {domain.name.lower(): batch["domain"] == domain for domain in Domain}
+    return {name: (batch["image"][row], batch["label"][row]) for name, row in rows.items() if bool(row.any())}
+
+
 def preview_figure(datamodule: BucketDataModule) -> Figure:
     """Returns the contact sheet of what a datamodule trains on, real and synthetic images side by side."""
     datamodule.setup("fit")
-    batch = datamodule.preview(_PREVIEW_IMAGES)
-    panels = {}
-    for domain in Domain:
-        rows = batch["domain"] == domain
-        if bool(rows.any()):
-            panels[domain.name.lower()] = (batch["image"][rows], batch["label"][rows])
-    return contact_sheet(panels, datamodule.dataset.classes)
+    return contact_sheet(preview_panels(datamodule), datamodule.dataset.classes)
 
 
 def _offline_without_account() -> None:

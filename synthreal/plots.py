@@ -32,11 +32,11 @@ def bucket_heatmaps(
     shown = np.unique(np.linspace(0, len(epochs) - 1, min(_MAPS, len(epochs))).astype(int))
     figure = Figure(figsize=(3 + 2.6 * len(shown), 7.5), layout="constrained")
     axes = figure.subplots(2, len(shown), squeeze=False)
-    for row, (table, name) in enumerate(((difficulty, "difficulty"), (ratio, "P / P0"))):
+    for row, (table, name, least) in enumerate(((difficulty, "difficulty", 0.01), (ratio, "P / P0", 2.0))):
         image = None
         for axis, i in zip(axes[row], shown, strict=True):
             image = axis.imshow(
-                table[i].reshape(shape), aspect="auto", vmin=0, vmax=max(float(table[shown].max()), 1e-12)
+                table[i].reshape(shape), aspect="auto", vmin=0, vmax=max(float(table[shown].max()), least)
             )
             axis.set_title(f"{name}, epoch {epochs[i]}", fontsize=9)
             axis.set_xticks(range(len(labels[1])), labels[1] if row else [""] * len(labels[1]), rotation=90, fontsize=6)
@@ -48,17 +48,15 @@ def bucket_heatmaps(
 
 
 def effective_share_curve(
-    epochs: Sequence[int], probability: Float[np.ndarray, "e k"], prior: Float[np.ndarray, " k"]
+    epochs: Sequence[int], share: Float[np.ndarray, " e"], largest: Float[np.ndarray, " e"]
 ) -> Figure:
     """Share of the buckets that P effectively uses, and the largest P / P0, against epochs."""
-    filled = prior > 0
-    ratio = probability[:, filled] / prior[filled]
     figure = Figure(figsize=(6, 3), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(epochs, 1 / (ratio**2 * prior[filled]).sum(1), marker=".")
+    left.plot(epochs, share, marker=".")
     left.set(xlabel="epoch", ylabel="effective share of buckets", ylim=(0, 1.05))
-    right.plot(epochs, ratio.max(1), marker=".", color="tab:orange")
-    right.set(xlabel="epoch", ylabel="largest P / P0")
+    right.plot(epochs, largest, marker=".", color="tab:orange")
+    right.set(xlabel="epoch", ylabel="largest P / P0", ylim=(0, None))
     return figure
 
 

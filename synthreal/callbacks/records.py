@@ -65,25 +65,26 @@ class BucketRecord:
         epochs, difficulty, probability = read_bucket_record(self.folder)
         if not epochs:
             return
-        maps, share = bucket_figures(epochs, difficulty, probability, self.space)
+        maps, share = bucket_figures(epochs, difficulty[None], probability[None], self.space)
         log_figure(maps, "buckets", self.folder, loggers)
         log_figure(share, "effective_share", self.folder, loggers)
 
 
 def bucket_figures(
     epochs: Sequence[int],
-    difficulty: Float[np.ndarray, "e k"],
-    probability: Float[np.ndarray, "e k"],
+    difficulty: Float[np.ndarray, "r e k"],
+    probability: Float[np.ndarray, "r e k"],
     space: ParameterSpace,
 ) -> tuple[Figure, Figure]:
-    """Returns heat maps of difficulty and P / P0, and the curve of the effective share."""
+    """Returns heat maps of difficulty and P / P0, and the curve of the effective share, means over R runs."""
     prior = space.volumes().numpy()
     ratio = np.divide(probability, prior, out=np.ones_like(probability), where=prior > 0)
     rows, columns = space.shape
     row_names = [space.describe(k * columns)[0] for k in range(rows)] if rows <= _MOST_LABELS else []
     column_names = [", ".join(space.describe(k)[1:]) for k in range(columns)] if columns <= _MOST_LABELS else []
-    maps = bucket_heatmaps(epochs, difficulty, ratio, space.shape, (row_names, column_names))
-    return maps, effective_share_curve(epochs, probability, prior)
+    maps = bucket_heatmaps(epochs, difficulty.mean(0), ratio.mean(0), space.shape, (row_names, column_names))
+    share = 1 / (ratio**2 * prior).sum(2)
+    return maps, effective_share_curve(epochs, share.mean(0), ratio.max(2).mean(0))
 
 
 def read_bucket_record(folder: Path) -> tuple[list[int], np.ndarray, np.ndarray]:

@@ -4,43 +4,59 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from synthreal.callbacks.records import bucket_figures, read_bucket_record
-from synthreal.experiment import ExperimentCLI, preview_figure
-from synthreal.spaces import ParameterSpace
+from synthreal.datamodules import BucketDataModule
+from synthreal.experiment import ExperimentCLI, preview_panels
+from synthreal.plots import contact_sheet
 from synthreal.studies.cell import quiet
 from synthreal.studies.spec import Study
 
+Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]]
+"""Epochs, difficulty and P of R runs."""
+
 
 def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, Figure]:
-    """Returns title → figure: for each variant heat maps (mean over its runs) and effective share; one contact sheet.
+    """Returns title → figure: what was generated, and for each variant heat maps and effective share over its runs.
 
-    Only runs that kept a record of their buckets have the former.
+    Empty unless the runs draw from buckets; a variant is left out if its runs kept no record of them.
     """
     quiet()
-    cli = ExperimentCLI(study.arguments(study.baseline, study.seeds[0]), run=False)
-    figures: dict[str, Figure] = {}
-    if hasattr(cli.datamodule, "generator"):
-        for variant in study.variants:
-            folders = [
-                runs / variant / f"seed_{seed}" for seed in results[results["variant"] == variant]["seed"].unique()
-            ]
-            figures |= _variant_figures(variant, folders, cli.datamodule.generator.space)
-    if hasattr(cli.datamodule, "preview"):
-        figures["Contact sheet: what uniform sampling trains on"] = preview_figure(cli.datamodule)
+    cli = ExperimentCLI([*study.arguments(study.baseline, study.seeds[0]), "--trainer.logger=false"], run=False)
+    data = cli.datamodule
+    if not isinstance(data, BucketDataModule):
+        return {}
+    records = {}
+    for variant in study.variants:
+        seeds = results[results["variant"] == variant]["seed"].unique()
+        if record := _read([runs / variant / f"seed_{seed}" for seed in seeds]):
+            records[variant] = record
+    figures = {"What was generated": _generated(data, records)}
+    for variant, (epochs, difficulty, probability) in records.items():
+        maps, share = bucket_figures(epochs, difficulty, probability, data.generator.space)
+        figures[f"{variant}: difficulty and P / P0 over buckets, mean of {len(difficulty)} runs"] = maps
+        figures[f"{variant}: effective sample size, as a share of the buckets, mean of {len(difficulty)} runs"] = share
     return figures
 
 
-def _variant_figures(variant: str, folders: list[Path], space: ParameterSpace) -> dict[str, Figure]:
-    records = [record for folder in folders if (record := read_bucket_record(folder))[0]]
-    if not records:
-        return {}
-    length = min(len(epochs) for epochs, _, _ in records)
-    difficulty = np.mean([d[:length] for _, d, _ in records], axis=0)
-    probability = np.mean([p[:length] for _, _, p in records], axis=0)
-    maps, share = bucket_figures(records[0][0][:length], difficulty, probability, space)
-    return {
-        f"{variant}: difficulty and P / P0 over buckets, mean of {len(records)} runs": maps,
-        f"{variant}: effective sample size of the mean P": share,
-    }
+def _read(folders: list[Path]) -> Record | None:
+    found = [record for folder in folders if (record := read_bucket_record(folder))[0]]
+    if not found:
+        return None
+    length = min(len(epochs) for epochs, _, _ in found)
+    difficulty = np.stack([difficulty[:length] for _, difficulty, _ in found])
+    return found[0][0][:length], difficulty, np.stack([probability[:length] for _, _, probability in found])
+
+
+def _generated(data: BucketDataModule, records: dict[str, Record]) -> Figure:
+    """Real images, and for each variant synthetic ones drawn from the last P of its first run."""
+    data.setup("fit")
+    panels = {"real": preview_panels(data).get("real", ())}
+    for variant, (epochs, _, probability) in records.items():
+        data.setup("fit")
+        data.distribution.probability = torch.from_numpy(probability[0, -1])
+        panels[f"{variant}, epoch {epochs[-1]}"] = preview_panels(data)["synthetic"]
+    return contact_sheet({name: panel for name, panel in panels.items() if panel}, data.dataset.classes)
