@@ -36,7 +36,8 @@ class BucketDataModule(LightningDataModule):
         steps_per_epoch: Batches in an epoch (between two updates of P); None for one pass over the real images.
         pool_size: Size of a fixed set of synthetic draws from P0.
         pool_share: Share of synthetic images drawn from that pool: 0 fresh, 1 pool only, between is mixed.
-        eval_batch_size: Images in a batch of validation, test and probes, for each process.
+        eval_batch_size: Images in a batch of validation, test and probes, for each process. 100 small ones fit a
+            processor's cache; give a GPU more.
         num_workers: Worker processes. The images are made on the device, so 0 is fastest.
         seed: Seed of splits and draws; None for that of `--seed_everything`, or 0.
     """
@@ -57,7 +58,7 @@ class BucketDataModule(LightningDataModule):
         steps_per_epoch: int | None = None,
         pool_size: int = 0,
         pool_share: float = 0.0,
-        eval_batch_size: int = 500,
+        eval_batch_size: int = 100,
         num_workers: int = 0,
         seed: int | None = None,
     ) -> None:

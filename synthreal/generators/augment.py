@@ -27,16 +27,27 @@ def affine_matrices(
         height: Image height.
         width: Image width.
     """
-
-    def chosen(index: int) -> Tensor:
-        return value * (which == index)
-
-    angle = chosen(0) * (math.pi / 180)
+    # One row for each transformation: its value where it is the chosen one, else 0.
+    chosen = value * (which == torch.arange(7, device=value.device)[:, None])
+    angle = chosen[0] * (math.pi / 180)
     cos, sin = angle.cos(), angle.sin()
-    x = torch.stack([cos / (1 + chosen(2)), -sin - chosen(6), -chosen(4)], 1)
-    y = torch.stack([sin - chosen(5), cos / (1 + chosen(1)), -chosen(3)], 1)
-    scale = torch.tensor([[1, height / width, 2 / width], [width / height, 1, 2 / height]], device=value.device)
-    return torch.stack([x, y], 1) * scale
+    down, right = cos / (1 + chosen[1]), cos / (1 + chosen[2])
+    shift_y, shift_x = chosen[3] * (-2 / height), chosen[4] * (-2 / width)
+    across_x, across_y = (sin + chosen[6]) * (-height / width), (sin - chosen[5]) * (width / height)
+    return torch.stack([right, across_x, shift_x, across_y, down, shift_y], 1).view(-1, 2, 3)
+
+
+def affine_grid(matrix: Float[Tensor, "n 2 3"], height: int, width: int) -> Float[Tensor, "n h w 2"]:
+    """Returns what `F.affine_grid(…, align_corners=False)` does, up to rounding.
+
+    A sum of one term a column and one a row, instead of a matrix product a pixel; x and y lie in planes of their
+    own, which `grid_sample` reads fastest.
+    """
+    x = (2 * torch.arange(width, device=matrix.device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=matrix.device) + 1) / height - 1
+    columns = matrix[:, :, :1] * x
+    rows = torch.addcmul(matrix[:, :, 2:], matrix[:, :, 1:2], y)
+    return (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1)
 
 
 class Augment(ImageGenerator):
@@ -101,9 +112,9 @@ class Augment(ImageGenerator):
         self._count, self._first = self._count.to(device), self._first.to(device)
         parameters = draws["parameters"]
         label, which = parameters[:, 0].long(), parameters[:, 1].long()
-        image = self._source.images[self._first[label] + draws["seed"] % self._count[label]].float() / 255
+        image = self._source.pixels(self._first[label] + draws["seed"] % self._count[label])
         theta = affine_matrices(which, parameters[:, 2], image.shape[-2], image.shape[-1])
-        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+        grid = affine_grid(theta, image.shape[-2], image.shape[-1])
         image = F.grid_sample(image, grid, padding_mode=self.padding, align_corners=False)
         return {
             "image": image,

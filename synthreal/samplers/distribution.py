@@ -1,6 +1,7 @@
 """Bucket probabilities P and their update from difficulty (SampleAhead, Eq. 3 and 7)."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -152,7 +153,10 @@ class BucketDistribution:
             return torch.zeros(0, dtype=torch.int64)
         if len(self.probability) == 1:
             return torch.zeros(count, dtype=torch.int64)
-        table = DiscreteAliasUrn(self.probability.numpy(), random_state=generator)
+        with warnings.catch_warnings():
+            # Said of very concentrated P, whose draws are right all the same (tested).
+            warnings.filterwarnings("ignore", ".*round-off error.*", RuntimeWarning)
+            table = DiscreteAliasUrn(self.probability.numpy(), random_state=generator)
         return torch.from_numpy(table.rvs(count)).long()
 
     def state_dict(self) -> dict[str, Tensor]:

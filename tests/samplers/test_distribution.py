@@ -253,3 +253,14 @@ def test_tilt_names_its_default_reading():
     # studies leave `form` out and rely on it
     assert inspect.signature(tilt).parameters["form"].default == "mixture"
     assert UpdateRule().form == "mixture"
+
+
+def test_a_very_concentrated_p_is_drawn_right():
+    law = BucketDistribution(torch.ones(10**5))
+    law.probability = torch.full((10**5,), 1e-9, dtype=torch.float64)
+    law.probability[:10] = (1 - law.probability[10:].sum()) / 10
+    drawn = law.draw(10**6, np.random.default_rng(0))
+    heads = torch.bincount(drawn[drawn < 10], minlength=10)
+    # Each head expects 99,990 with a deviation of 300; the tail 100 with one of 10.
+    assert ((heads - 99_990).abs() < 1500).all()
+    assert 50 < int((drawn >= 10).sum()) < 150
