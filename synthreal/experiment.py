@@ -50,7 +50,8 @@ class SaveRun(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Writes both files; a folder that has them already (a resumed run) gets a numbered pair."""
-        folder = run_folder(trainer)
+        if (folder := run_folder(trainer)) is None:
+            return
         number = len(list(folder.glob("config*.yaml")))
         suffix = f"_{number + 1}" if number else ""
         text = self.parser.dump(self.config, skip_none=False)

@@ -17,12 +17,14 @@ from synthreal.spaces import ParameterSpace
 _MOST_LABELS = 40
 
 
-def run_folder(trainer: Trainer) -> Path:
-    """Returns the folder of a run: that of its CSV logger, else the trainer's root."""
-    for logger in trainer.loggers:
-        if isinstance(logger, CSVLogger):
+def run_folder(trainer: Trainer) -> Path | None:
+    """Returns a run's own folder: that of its CSV or first logger; None without loggers, for then nothing is kept."""
+    loggers = sorted(trainer.loggers, key=lambda logger: not isinstance(logger, CSVLogger))
+    for logger in loggers:
+        if isinstance(logger, CSVLogger | TensorBoardLogger):
             return Path(logger.log_dir)
-    return Path(trainer.default_root_dir)
+        return Path(logger.save_dir or trainer.default_root_dir) / str(logger.name) / str(logger.version)
+    return None
 
 
 def log_figure(figure: Figure, name: str, folder: Path, loggers: Sequence[Logger]) -> None:

@@ -19,8 +19,8 @@ Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]
 """Epochs, difficulty and P of R runs."""
 
 
-def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, Figure]:
-    """Returns title → figure: what was generated, and for each variant heat maps and effective share over its runs.
+def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tuple[str, Figure]]:
+    """Returns name → (title, figure): what was generated; for each variant heat maps and effective share over its runs.
 
     Empty unless the runs draw from buckets; a variant is left out if its runs kept no record of them.
     """
@@ -34,11 +34,13 @@ def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, Fi
         seeds = results[results["variant"] == variant]["seed"].unique()
         if record := _read([runs / variant / f"seed_{seed}" for seed in seeds]):
             records[variant] = record
-    figures = {"What was generated": _generated(data, records)}
+    figures = {"generated": ("What was generated", _generated(data, records))}
     for variant, (epochs, difficulty, probability) in records.items():
         maps, share = bucket_figures(epochs, difficulty, probability, data.generator.space)
-        figures[f"{variant}: difficulty and P / P0 over buckets, mean of {len(difficulty)} runs"] = maps
-        figures[f"{variant}: effective sample size, as a share of the buckets, mean of {len(difficulty)} runs"] = share
+        runs_of = f"mean of {len(difficulty)} runs"
+        figures[f"buckets_{variant}"] = f"{variant}: difficulty and P / P0 over buckets, {runs_of}", maps
+        title = f"{variant}: effective sample size as a share of the buckets, and largest P / P0, {runs_of}"
+        figures[f"effective_share_{variant}"] = title, share
     return figures
 
 

@@ -71,7 +71,7 @@ def _compared(summary: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
-    """Writes `results.csv`, `summary.csv`, `table.md`, `curves.png` and `report.html` into a folder.
+    """Writes `results.csv`, `summary.csv`, `table.md`, every figure and `report.html` into a folder.
 
     Args:
         study: The study.
@@ -91,15 +91,15 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     summary = summarise(study, results)
     table = markdown_table(study, summary)
     curves = metric_curves(_curves(study, results), "training steps", f"{study.metric} ({study.unit})")
-    figures = {"Curves": curves, **run_figures(study, runs, results)}
-    images = {title: _png(figure) for title, figure in figures.items()}
-    page = _page(study, summary, results, images)
+    figures = {"curves": ("Curves", curves), **run_figures(study, runs, results)}
+    images = {name: (title, _png(figure)) for name, (title, figure) in figures.items()}
+    page = _page(study, summary, results, dict(images.values()))
     for name, content in {
         "results.csv": results.to_csv(index=False, columns=COLUMNS).encode(),
         "summary.csv": summary.to_csv(index=False).encode(),
         "table.md": f"{study.title}\n\n{table}".encode(),
-        "curves.png": images["Curves"],
         "report.html": page.encode(),
+        **{f"{name}.png": png for name, (_, png) in images.items()},
     }.items():
         with replacing(output / name) as beside:
             beside.write_bytes(content)

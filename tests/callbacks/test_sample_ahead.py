@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from synthreal.callbacks import SampleAhead
@@ -61,7 +62,7 @@ def make(tmp_path, callback, num_probes=320, epochs=1, **data_settings):
         default_root_dir=tmp_path,
         accelerator="cpu",
         max_epochs=epochs,
-        logger=False,
+        logger=CSVLogger(tmp_path, name="", version=""),
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
@@ -95,6 +96,13 @@ def test_one_difficulty_from_probe_to_p(tmp_path):
     assert logged["sampler/effective_share"] == pytest.approx(1 / (160 * (expected**2).sum()))
 
 
+def test_nothing_is_written_without_a_logger(tmp_path):
+    trainer, model, data = make(tmp_path, SampleAhead())
+    trainer.loggers = []
+    trainer.fit(model, datamodule=data)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_next_epoch_draws_from_the_new_p(tmp_path):
     trainer, model, data = make(tmp_path, SampleAhead(beta=50.0, figures=False), epochs=2)
     seen = []
@@ -120,9 +128,8 @@ def test_a_collapse_is_reported(tmp_path, monkeypatch):
 
 
 def test_alpha_one_and_warmup_leave_p_alone(tmp_path):
-    for callback in (SampleAhead(alpha=1.0, beta=9.0), SampleAhead(beta=9.0, warmup_steps=3)):
-        callback.figures = False
-        trainer, model, data = make(tmp_path, callback)
+    for name, settings in {"alpha": {"alpha": 1.0}, "warmup": {"warmup_steps": 3}}.items():
+        trainer, model, data = make(tmp_path / name, SampleAhead(beta=9.0, figures=False, **settings))
         trainer.fit(model, datamodule=data)
         torch.testing.assert_close(data.distribution.probability, data.distribution.prior)
 
