@@ -39,7 +39,7 @@ def _run(command: str, rest: list[str]) -> int:
 
         ExperimentCLI([command, *rest])
     elif command == "preview":
-        from synthreal.experiment import PreviewCLI
+        from synthreal.preview import PreviewCLI
 
         print(PreviewCLI(rest).draw())
     elif command == "study":

@@ -15,8 +15,6 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from matplotlib.figure import Figure
-from torch import Tensor
 
 # Imported so that a config can name their classes without a path.
 import synthreal.callbacks
@@ -24,13 +22,10 @@ import synthreal.datamodules
 import synthreal.datasets
 import synthreal.generators
 import synthreal.modules  # noqa: F401
-from synthreal.batch import Domain
 from synthreal.callbacks import RandomState
 from synthreal.callbacks.records import run_folder
-from synthreal.datamodules import BucketDataModule
 from synthreal.errors import ConfigError, SynthrealError
 from synthreal.files import replacing
-from synthreal.plots import contact_sheet
 from synthreal.provenance import provenance
 
 # No validation images asked for; a run resumed or tested into a folder of its own, as always here; a name of torch's
@@ -41,7 +36,6 @@ warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
 logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "💡" not in record.getMessage())
 
 _COMMANDS = ("fit", "validate", "test", "predict")
-_PREVIEW_IMAGES = 2000
 _BAR_EVERY = 20  # Lightning's default bar takes 0.5 to 1 ms of every step
 
 
@@ -98,10 +92,13 @@ class ExperimentCLI(LightningCLI):
         """Instead of replacing the config's model by the checkpoint's in silence: they must agree.
 
         Raises:
-            ConfigError: If the checkpoint's hyperparameters differ from the config's.
+            ConfigError: If there is no checkpoint, or its hyperparameters differ from the config's.
         """
-        if not (path := self._settings().get("ckpt_path")) or not Path(path).is_file():
+        path = self._settings().get("ckpt_path")
+        if path in (None, "best", "last", "hpc"):
             return
+        if not Path(path).exists():
+            raise ConfigError(f"No checkpoint at {path}: --ckpt_path names a .ckpt file of an earlier run.")
         saved = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
         given = self._settings()["model"]["init_args"].as_dict()
         different = [
@@ -153,43 +150,6 @@ class ExperimentCLI(LightningCLI):
     def _name(self) -> str:
         configs = self._settings().get("config") or []
         return Path(str(configs[0])).stem if configs else "unnamed"
-
-
-class PreviewCLI(ExperimentCLI):
-    """Builds what a config describes, and draws the images that it would train on."""
-
-    def __init__(self, args: Sequence[str]) -> None:
-        super().__init__(args, run=False)
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds `--output`."""
-        parser.add_argument("--output", type=str, default="preview.png", help="Where the contact sheet goes.")
-
-    def draw(self) -> Path:
-        """Writes the contact sheet and returns its path.
-
-        Raises:
-            ConfigError: If the datamodule has nothing to preview.
-        """
-        if not hasattr(self.datamodule, "preview"):
-            raise ConfigError(f"{type(self.datamodule).__name__} has no preview.")
-        path = Path(self.config["output"])
-        with replacing(path) as beside:
-            preview_figure(self.datamodule).savefig(beside, format="png", dpi=120)
-        return path
-
-
-def preview_panels(datamodule: BucketDataModule) -> dict[str, tuple[Tensor, Tensor]]:
-    """Returns images and labels that a datamodule, set up, trains on: those that are real, those that are synthetic."""
-    batch = datamodule.preview(_PREVIEW_IMAGES)
-    rows = {domain.name.lower(): batch["domain"] == domain for domain in Domain}
-    return {name: (batch["image"][row], batch["label"][row]) for name, row in rows.items() if bool(row.any())}
-
-
-def preview_figure(datamodule: BucketDataModule) -> Figure:
-    """Returns the contact sheet of what a datamodule trains on, real and synthetic images side by side."""
-    datamodule.setup("fit")
-    return contact_sheet(preview_panels(datamodule), datamodule.dataset.classes)
 
 
 def _offline_without_account() -> None:

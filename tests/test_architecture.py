@@ -16,7 +16,7 @@ LAYERS = [
     ["datasets"],
     ["datamodules", "modules"],
     ["callbacks"],
-    ["experiment"],
+    ["experiment", "preview"],
     ["studies"],
     ["cli", "__main__"],
 ]

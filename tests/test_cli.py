@@ -83,6 +83,8 @@ def test_fit_then_test_then_predict(tmp_path, capsys):
     assert main(["predict", "--config", str(DIGITS), "--ckpt_path", str(checkpoint), *QUICK]) == 0
     capsys.readouterr()
 
+    assert main(["test", "--config", str(DIGITS), "--ckpt_path", "nowhere.ckpt", *QUICK]) == 2
+    assert "No checkpoint at nowhere.ckpt" in capsys.readouterr().err
     changed = ["--model.network_args={image_size: 20}"]
     assert main(["test", "--config", str(DIGITS), "--ckpt_path", str(checkpoint), *QUICK, *changed]) == 2
     assert "other model settings" in capsys.readouterr().err

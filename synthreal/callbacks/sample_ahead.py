@@ -8,7 +8,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from synthreal.batch import Batch
 from synthreal.callbacks.records import BucketRecord, run_folder
 from synthreal.datamodules import BucketDataModule
 from synthreal.errors import ConfigError
@@ -137,23 +136,21 @@ class SampleAhead(Callback):
         """Runs the probe pass on every process and returns the difficulty of each bucket, on the CPU."""
         data = self._data(trainer)
         probes, space = data.probes, data.generator.space
-        values = torch.zeros(probes.count, device=module.device)
-        modes = {part: part.training for part in module.modules()}
-        module.eval()
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
-            batches = probes.batches(module.device, data.eval_batch_size, trainer.global_rank, trainer.world_size)
-            for index, batch in batches:
-                values[index] = self._difficulty(module, batch)
-        for part, training in modes.items():
-            part.training = training
-        values = trainer.strategy.reduce(values, reduce_op="sum").double().cpu()
+        values = self._probe_pass(trainer, module, data)
         if self.estimator == "kernel":
-            space_points = space.place(
-                torch.arange(space.num_buckets), torch.full((space.num_buckets, len(space.columns)), 0.5)
-            )
-            return kernel_difficulty(space.embed(space_points), probes.coordinates, values)
+            return kernel_difficulty(space.embed(space.centres()), probes.coordinates, values)
         total = torch.zeros(space.num_buckets, dtype=torch.float64).index_add_(0, probes.bucket, values)
         return bucket_means(total, torch.bincount(probes.bucket, minlength=space.num_buckets), space.shape[0])
 
-    def _difficulty(self, module: LightningModule, batch: Batch) -> Float[Tensor, " n"]:
-        return probe_difficulty(module(batch["image"]), batch["label"], self.difficulty)
+    def _probe_pass(self, trainer: Trainer, module: LightningModule, data: BucketDataModule) -> Float[Tensor, " m"]:
+        """Difficulty of each probe. Each process fills in its share, and the sum over processes is the whole."""
+        values = torch.zeros(data.probes.count, device=module.device)
+        modes = {part: part.training for part in module.modules()}
+        module.eval()
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            share = trainer.global_rank, trainer.world_size
+            for index, batch in data.probes.batches(module.device, data.eval_batch_size, *share):
+                values[index] = probe_difficulty(module(batch["image"]), batch["label"], self.difficulty)
+        for part, training in modes.items():  # not module.train(): a part that was frozen stays so
+            part.training = training
+        return trainer.strategy.reduce(values, reduce_op="sum").double().cpu()

@@ -74,3 +74,8 @@ class ParameterSpace(ABC):
         """
         self.check_bucket(bucket)
         return self.place(bucket, torch.rand(len(bucket), len(self.columns), generator=generator))
+
+    def centres(self) -> Float[Tensor, "k d"]:
+        """Returns the parameters in the middle of every bucket."""
+        bucket = torch.arange(self.num_buckets)
+        return self.place(bucket, torch.full((self.num_buckets, len(self.columns)), 0.5))

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from synthreal.callbacks.records import bucket_figures, read_bucket_record
 from synthreal.datamodules import BucketDataModule
-from synthreal.experiment import ExperimentCLI, preview_panels
+from synthreal.experiment import ExperimentCLI
 from synthreal.plots import contact_sheet
+from synthreal.preview import preview_panels
 from synthreal.studies.cell import quiet
 from synthreal.studies.spec import Study
 

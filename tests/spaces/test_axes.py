@@ -176,3 +176,8 @@ def test_sample_is_reproducible_and_inside_its_bucket():
     assert not torch.equal(value, axis.sample(bucket, torch.Generator().manual_seed(4)))
     np.testing.assert_array_equal(np.floor(value[:, 0].double().numpy() * 5), bucket.numpy())
     assert axis.sample(torch.zeros(0, dtype=torch.int64)).shape == (0, 1)
+
+
+def test_centres_are_in_the_middle_of_their_buckets():
+    axis = Continuous("x", -2.0, 2.0, bins=4)
+    assert axis.centres().flatten().tolist() == [-1.5, -0.5, 0.5, 1.5]
