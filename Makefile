@@ -31,7 +31,7 @@ lint: install  ## Check style and formatting
 types: install  ## Check types
 	$(PYTHON) -m mypy
 
-bench: install  ## Measure speed against peers, side by side (10 minutes)
+bench: install  ## Measure speed against peers, side by side (3 minutes)
 	for script in fit probes sampling augmentation; do $(PYTHON) experiments/performance/$$script.py || exit 1; done
 
 notebooks: install  ## Run the notebooks and keep their outputs in runs/notebooks
