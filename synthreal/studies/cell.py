@@ -81,16 +81,15 @@ def run_cell(
         variant, seed, step, value of the metric, seconds, hash of the settings.
 
     Raises:
-        ConfigError: If the run does not log the study's metric.
+        ConfigError: If the run does not log the study's metric, or the checkpoint to go on from is gone.
     """
+    resumed = _checkpoint_before(study, variant, seed, step, runs)
     folder = cell_folder(runs, variant, seed, step)
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed: it has no result
     start = time.perf_counter()
     cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
     callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
     callbacks.append(Milestone(step, folder / "last.ckpt", report))
-    before = max((s for s in study.steps if s < step), default=None)
-    resumed = None if before is None else cell_folder(runs, variant, seed, before) / "last.ckpt"
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
     score = cli.trainer.test if study.metric.startswith("test/") else cli.trainer.validate
     scores = score(cli.model, datamodule=cli.datamodule, verbose=False)[0]
@@ -104,6 +103,19 @@ def run_cell(
         "seconds": round(time.perf_counter() - start, 1),
         "settings": study.settings_hash(variant),
     }
+
+
+def _checkpoint_before(study: Study, variant: str, seed: int, step: int, runs: Path) -> Path | None:
+    before = max((s for s in study.steps if s < step), default=None)
+    if before is None:
+        return None
+    path = cell_folder(runs, variant, seed, before) / "last.ckpt"
+    if not path.is_file():
+        raise ConfigError(
+            f"{variant}, seed {seed}, cannot go on to step {step}: no checkpoint at {path}. Remove its rows from "
+            f"{runs / 'results.csv'} to run it from the start."
+        )
+    return path
 
 
 def _segment(folder: Path, step: int, wandb: bool) -> list[str]:

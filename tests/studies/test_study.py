@@ -117,7 +117,11 @@ def test_stopping_at_a_step_changes_nothing(tmp_path):
     in_one = load_study(write_study(tmp_path, steps=[5], paper={}))
     straight = run_cell(in_one, "SampleAhead", 0, 5, tmp_path / "one", lambda _: None)
     assert stopped["value"] == straight["value"]
-    assert list(cell_folder(tmp_path / "one", "SampleAhead", 0, 5).glob("*.ckpt"))
+    assert (cell_folder(tmp_path / "one", "SampleAhead", 0, 5) / "last.ckpt").is_file()
+
+    (cell_folder(tmp_path / "two", "SampleAhead", 0, 2) / "last.ckpt").unlink()
+    with pytest.raises(ConfigError, match="Remove its rows"):
+        run_cell(in_two, "SampleAhead", 0, 5, tmp_path / "two", lambda _: None)
 
 
 def test_summary_and_table_by_hand(tmp_path):
