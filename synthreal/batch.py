@@ -110,3 +110,14 @@ class LabelledImages:
         digest.update(self.images.cpu().contiguous().numpy().data)
         digest.update(self.labels.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def synthetic_batch(image: Float[Tensor, "s c h w"], label: Int[Tensor, " s"], draws: Draws) -> Batch:
+    """Returns the batch of synthetic images, values in [0, 1], that were made from draws."""
+    return {
+        "image": image,
+        "label": label,
+        "domain": torch.full_like(label, Domain.SYNTHETIC),
+        "bucket": draws["bucket"],
+        "parameters": draws["parameters"],
+    }

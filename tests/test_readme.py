@@ -45,7 +45,7 @@ def test_examples_are_short():
             for line in block.splitlines()
             if line.strip() and not line.lstrip().startswith(("#", "import", "from"))
         ]
-        assert len(code) <= 15, f"{name} has {len(code)} lines"
+        assert len(code) <= 12, f"{name} has {len(code)} lines"
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthreal.batch import Batch, Domain, Draws, LabelledImages
+from synthreal.batch import Batch, Draws, LabelledImages, synthetic_batch
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
 from synthreal.spaces import Categorical, Continuous, Product, Union
@@ -116,10 +116,4 @@ class Augment(ImageGenerator):
         theta = affine_matrices(which, parameters[:, 2], image.shape[-2], image.shape[-1])
         grid = affine_grid(theta, image.shape[-2], image.shape[-1])
         image = F.grid_sample(image, grid, padding_mode=self.padding, align_corners=False)
-        return {
-            "image": image,
-            "label": label,
-            "domain": torch.full_like(label, Domain.SYNTHETIC),
-            "bucket": draws["bucket"],
-            "parameters": parameters,
-        }
+        return synthetic_batch(image, label, draws)
