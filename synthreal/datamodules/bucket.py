@@ -93,7 +93,7 @@ class BucketDataModule(LightningDataModule):
         if self.num_probes:
             probe_generator.bind(self.images["probe"])
         self.probes = ProbeSet(probe_generator, self.num_probes, self.seed)
-        self._check_sizes()
+        self._check_generator()
         self._make_sampler()
 
     def _make_sampler(self) -> None:
@@ -113,7 +113,12 @@ class BucketDataModule(LightningDataModule):
             world_size=world_size,
         )
 
-    def _check_sizes(self) -> None:
+    def _check_generator(self) -> None:
+        if self.generator.num_classes != len(self.dataset.classes):
+            raise ConfigError(
+                f"The generator makes {self.generator.num_classes} classes, the real images have "
+                f"{len(self.dataset.classes)}: {', '.join(self.dataset.classes)}."
+            )
         real = self.images["train"].images.shape[1:]
         parameters = self.generator.space.sample(torch.zeros(1, dtype=torch.int64), torch.Generator())
         zero = torch.zeros(1, dtype=torch.int64)
