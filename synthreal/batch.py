@@ -45,6 +45,20 @@ class Batch(TypedDict, total=False):
     """`Domain` of each image."""
     bucket: Int[Tensor, " b"]
     parameters: Float[Tensor, "b d"]
+    mask: Float[Tensor, "b 1 h w"]
+    """Share of each pixel that the object covers, 0 to 1."""
+    box: Float[Tensor, "b 4"]
+    """Left, top, right, bottom of the object, pixels; right and bottom are exclusive. All 0 where nothing shows."""
+    depth: Float[Tensor, "b 1 h w"]
+    """Distance from the camera's plane, units of the mesh; 0 where there is nothing."""
+    normals: Float[Tensor, "b 3 h w"]
+    """Unit normals in camera axes (right, up, towards the camera); 0 where there is nothing."""
+    semantic: Float[Tensor, "b 3 h w"]
+    """Class colour shaded by depth, no background (GM-CML, sec. III)."""
+    viewpoint: Float[Tensor, "b 3"]
+    """Azimuth, elevation and in-plane tilt, degrees."""
+    index: Int[Tensor, " b"]
+    """Number of each sample in the data set that it belongs to."""
 
 
 @dataclass(frozen=True)

@@ -22,5 +22,9 @@ class DatasetNotFoundError(SynthrealError, FileNotFoundError):
         super().__init__(f"{dataset}: nothing at {looked_for!r}. {remedy}")
 
 
+class MeshError(SynthrealError, ValueError):
+    """A mesh cannot be drawn: it is empty, or its numbers make no sense."""
+
+
 class TrainingError(SynthrealError, RuntimeError):
     """Training cannot go on, for example because the loss is not a number."""

@@ -11,9 +11,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     ["__init__", "errors", "batch", "components", "files", "spaces"],
-    ["networks", "plots", "schedules", "provenance"],
-    ["generators", "samplers"],
+    ["networks", "plots", "schedules", "provenance", "rendering"],
     ["datasets"],
+    ["generators", "samplers"],
     ["datamodules", "modules"],
     ["callbacks"],
     ["experiment", "preview"],

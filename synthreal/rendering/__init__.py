@@ -1,0 +1,1 @@
+"""Meshes to images: cameras, lights, meshes and the rasteriser."""
