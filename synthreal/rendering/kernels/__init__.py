@@ -1,0 +1,1 @@
+"""Kernels in Warp's dialect of Python: C types as annotations, compiled for CPU and CUDA from one source."""

@@ -1,0 +1,131 @@
+"""Warp kernels: from the face that each sample sees to pictures, and the box that a mesh takes in them."""
+
+import warp as wp
+
+from synthreal.rendering.kernels.inputs import Meshes, Rows
+from synthreal.rendering.kernels.shading import albedo_of, lit
+from synthreal.rendering.kernels.visibility import EMPTY, NEAR, Lens, in_camera, lens_of
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.struct
+class Canvas:
+    """Where the pictures go; a pass that is not wanted is never written."""
+
+    rgba: wp.array4d(dtype=wp.float32)
+    depth: wp.array4d(dtype=wp.float32)
+    normals: wp.array4d(dtype=wp.float32)
+    semantic: wp.array4d(dtype=wp.float32)
+    flat: wp.int32
+    with_colour: wp.int32
+    with_normals: wp.int32
+    with_semantic: wp.int32
+
+
+@wp.func
+def sample_ray(lens: Lens, x: float, y: float) -> wp.vec3:
+    """World direction through a point of the picture, of depth 1."""
+    right = (x - lens.centre[0]) / lens.scale
+    up = (lens.centre[1] - y) / lens.scale
+    return wp.transpose(lens.rotation) * wp.vec3(right, up, -1.0)
+
+
+@wp.func
+def meet(meshes: Meshes, eye: wp.vec3, ray: wp.vec3, t: wp.vec3i) -> wp.vec4:
+    """Barycentric weights and depth where a ray meets a face's plane (Möller and Trumbore 1997)."""
+    p = meshes.vertices[t[0]]
+    first = meshes.vertices[t[1]] - p
+    second = meshes.vertices[t[2]] - p
+    h = wp.cross(ray, second)
+    determinant = wp.dot(first, h)
+    inverse = wp.where(wp.abs(determinant) > 1.0e-20, 1.0 / determinant, 0.0)
+    s = eye - p
+    q = wp.cross(s, first)
+    u = wp.clamp(wp.dot(s, h) * inverse, 0.0, 1.0)
+    v = wp.clamp(wp.dot(ray, q) * inverse, 0.0, 1.0)
+    return wp.vec4(1.0 - u - v, u, v, wp.dot(second, q) * inverse)
+
+
+@wp.func
+def normal_at(meshes: Meshes, t: wp.vec3i, weight: wp.vec3, ray: wp.vec3, flat: wp.int32) -> wp.vec3:
+    """Unit normal towards the camera: surfaces have two sides."""
+    n = meshes.normals[t[0]] * weight[0] + meshes.normals[t[1]] * weight[1] + meshes.normals[t[2]] * weight[2]
+    if flat != 0 or wp.dot(n, n) < 1.0e-12:
+        p = meshes.vertices[t[0]]
+        n = wp.cross(meshes.vertices[t[1]] - p, meshes.vertices[t[2]] - p)
+    n = wp.normalize(n)
+    if wp.dot(n, ray) > 0.0:
+        n = -n
+    return n
+
+
+@wp.func
+def put(table: wp.array4d(dtype=wp.float32), i: wp.int32, y: wp.int32, x: wp.int32, value: wp.vec3):
+    """Writes three channels of a pixel."""
+    for k in range(3):
+        table[i, k, y, x] = value[k]
+
+
+@wp.kernel
+def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dtype=wp.uint64), canvas: Canvas):
+    """Shades every sample of a pixel and takes their mean; depth is that of the nearest."""
+    i, y, x = wp.tid()
+    mesh = rows.mesh[i]
+    lens = lens_of(rows, i, visible.shape[2], visible.shape[1])
+    colour = wp.vec3(0.0, 0.0, 0.0)
+    normal = wp.vec3(0.0, 0.0, 0.0)
+    brightness = float(0.0)
+    covered = float(0.0)
+    nearest = float(1.0e30)
+    for k in range(samples * samples):
+        row = y * samples + k // samples
+        column = x * samples + k % samples
+        key = visible[i, row, column]
+        if key != EMPTY:
+            face = meshes.face_start[mesh] + int(key & wp.uint64(0xFFFFFFFF))
+            ray = sample_ray(lens, float(column) + 0.5, float(row) + 0.5)
+            t = meshes.faces[face]
+            hit = meet(meshes, lens.eye, ray, t)
+            weight = wp.vec3(hit[0], hit[1], hit[2])
+            covered += 1.0
+            nearest = wp.min(nearest, wp.max(hit[3], NEAR))
+            if canvas.with_colour != 0 or canvas.with_normals != 0:
+                n = normal_at(meshes, t, weight, ray, canvas.flat)
+                normal += n
+                if canvas.with_colour != 0:
+                    p = lens.eye + ray * hit[3]
+                    away = wp.length(ray)
+                    facing = wp.max(-wp.dot(n, ray) / away, 0.1)
+                    side = hit[3] / (lens.scale * wp.sqrt(facing))
+                    albedo = albedo_of(meshes, rows, i, face, weight, p, n, side)
+                    gloss = meshes.surface_gloss[meshes.material[face]]
+                    colour += lit(rows, i, albedo, gloss, p, n, ray * (-1.0 / away))
+            if canvas.with_semantic != 0:
+                radius = meshes.radius[mesh]
+                far = (hit[3] - wp.length(lens.eye) + radius) / (2.0 * radius)
+                brightness += 1.0 - 0.5 * wp.clamp(far, 0.0, 1.0)
+    mean = 1.0 / float(samples * samples)
+    if canvas.with_colour != 0:
+        put(canvas.rgba, i, y, x, colour * mean)
+    canvas.rgba[i, 3, y, x] = covered * mean
+    canvas.depth[i, 0, y, x] = wp.where(covered > 0.0, nearest, 0.0)
+    if canvas.with_normals != 0:
+        put(canvas.normals, i, y, x, wp.normalize(lens.rotation * normal))
+    if canvas.with_semantic != 0:
+        put(canvas.semantic, i, y, x, rows.class_colour[i] * (brightness * mean))
+
+
+@wp.kernel
+def measure(meshes: Meshes, rows: Rows, bounds: wp.array(dtype=wp.vec4)):
+    """Left, bottom, right and top of a mesh as tangents in camera axes; one image a thread."""
+    i = wp.tid()
+    mesh = rows.mesh[i]
+    lens = lens_of(rows, i, 1, 1)
+    box = wp.vec4(1.0e30, 1.0e30, -1.0e30, -1.0e30)
+    for v in range(meshes.vertex_start[mesh], meshes.vertex_start[mesh + 1]):
+        q = in_camera(lens, meshes.vertices[v])
+        x = q[0] / wp.max(q[2], NEAR)
+        y = q[1] / wp.max(q[2], NEAR)
+        box = wp.vec4(wp.min(box[0], x), wp.min(box[1], y), wp.max(box[2], x), wp.max(box[3], y))
+    bounds[i] = box
