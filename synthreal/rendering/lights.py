@@ -13,13 +13,13 @@ class Lights:
     """What shines on each object of a batch. Colours are RGB; 1 lights a white surface that faces it fully.
 
     Args:
-        irradiance: Light from everywhere, as nine coefficients of the polynomials 1, y, z, x, xy, yz, 3z² - 1, xz,
-            x² - y² in the normal (`environment_irradiance`); the first alone is an ambient light (`ambient`).
+        irradiance: Light from everywhere, as coefficients of the polynomials 1, y, z, x, xy, yz, 3z² - 1, xz, x² - y²
+            in the normal: all nine (`environment_irradiance`), or the first alone (`ambient`).
         position: Homogeneous: (direction towards the light, 0), or (place, 1) of a point light.
         colour: Of each light; a point light's is that at distance 1 and falls with the square of the distance.
     """
 
-    irradiance: Float[Tensor, "b 9 3"]
+    irradiance: Float[Tensor, "b k 3"]
     position: Float[Tensor, "b l 4"]
     colour: Float[Tensor, "b l 3"]
 
@@ -30,10 +30,8 @@ class Lights:
 
 def ambient(colour: Float[Tensor, "b 3"]) -> Lights:
     """Returns light that comes equally from everywhere."""
-    irradiance = colour.new_zeros(len(colour), 9, 3)
-    irradiance[:, 0] = colour
     none = colour.new_zeros(len(colour), 0, 4)
-    return Lights(irradiance, none, none[..., :3])
+    return Lights(colour[:, None], none, none[..., :3])
 
 
 def direction(azimuth: Float[Tensor, " b"], elevation: Float[Tensor, " b"]) -> Float[Tensor, "b 4"]:

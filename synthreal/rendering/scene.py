@@ -80,6 +80,7 @@ def share_views(views: Views) -> Rows:
     rows.principal = share(camera.principal, wp.vec2)
     rows.irradiance = share(lights.irradiance, wp.vec3)
     rows.num_lights = lights.position.shape[1]
+    rows.ambient_only = int(lights.irradiance.shape[1] == 1)
     rows.light = share(_some(lights.position), wp.vec4)
     rows.light_colour = share(_some(lights.colour), wp.vec3)
     rows.tint = share(ones if views.tint is None else views.tint, wp.vec3)

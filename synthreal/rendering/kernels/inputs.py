@@ -42,3 +42,4 @@ class Rows:
     texture_repeat: wp.array(dtype=wp.float32)
     class_colour: wp.array(dtype=wp.vec3)
     num_lights: wp.int32
+    ambient_only: wp.int32

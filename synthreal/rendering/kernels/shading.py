@@ -59,6 +59,8 @@ def projected_uv(point: wp.vec3, normal: wp.vec3) -> wp.vec2:
 @wp.func
 def irradiance(rows: Rows, i: wp.int32, n: wp.vec3) -> wp.vec3:
     """Light from everywhere on a surface with normal n."""
+    if rows.ambient_only != 0:
+        return rows.irradiance[i, 0]
     c = rows.irradiance[i]
     linear = c[0] + c[1] * n[1] + c[2] * n[2] + c[3] * n[0]
     square = c[4] * (n[0] * n[1]) + c[5] * (n[1] * n[2]) + c[6] * (3.0 * n[2] * n[2] - 1.0) + c[7] * (n[0] * n[2])

@@ -75,16 +75,17 @@ def clip(p: wp.vec3, q: wp.vec3, r: wp.vec3):
 @wp.func
 def fill(a: wp.vec3, b: wp.vec3, c: wp.vec3, i: wp.int32, face: wp.int32, visible: wp.array3d(dtype=wp.uint64)):
     """Enters a triangle on screen into the samples that it covers."""
+    # Most faces of a fine mesh lie between the samples: leave as early as that shows.
+    low_x = wp.max(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5), 0.0)
+    high_x = wp.min(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5), float(visible.shape[2] - 1))
+    if high_x < low_x:
+        return
+    low_y = wp.max(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5), 0.0)
+    high_y = wp.min(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5), float(visible.shape[1] - 1))
+    if high_y < low_y:
+        return
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
     if area == 0.0:
-        return
-    right = float(visible.shape[2] - 1)
-    bottom = float(visible.shape[1] - 1)
-    low_x = wp.clamp(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5), 0.0, right + 1.0)
-    low_y = wp.clamp(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5), 0.0, bottom + 1.0)
-    high_x = wp.clamp(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5), -1.0, right)
-    high_y = wp.clamp(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5), -1.0, bottom)
-    if high_x < low_x or high_y < low_y:
         return
     r = 1.0 / area
     ax = (b[1] - c[1]) * r
