@@ -13,6 +13,8 @@ from types import ModuleType
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
+import synthreal.rendering.kernels.passes  # noqa: F401 compiled by Warp: its C types cannot be checked
+
 checker = ModuleType("checker")  # the hook wants a name to import
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as mypy has it
 sys.modules["checker"] = checker
