@@ -2,5 +2,6 @@
 
 from synthreal.generators.augment import Augment
 from synthreal.generators.base import ImageGenerator
+from synthreal.generators.glyphs import Glyphs
 
-__all__ = ["Augment", "ImageGenerator"]
+__all__ = ["Augment", "Glyphs", "ImageGenerator"]

@@ -13,7 +13,6 @@ from synthreal.rendering.kernels.inputs import Meshes, Rows
 from synthreal.rendering.lights import Lights
 from synthreal.rendering.packing import PackedMeshes
 
-wp.config.log_level = wp.LOG_ERROR  # no banner, no word about a missing GPU
 wp.init()
 
 
@@ -50,7 +49,7 @@ def share(tensor: Tensor, dtype: Any) -> Any:
     return wp.from_torch(tensor.contiguous(), dtype=dtype)
 
 
-def share_meshes(packed: PackedMeshes) -> Meshes:
+def share_meshes(packed: PackedMeshes) -> Any:
     """Returns packed meshes for kernels; the tensors are shared, not copied, and must outlive it."""
     meshes: Any = Meshes()
     for name in ("vertices", "normals", "colours", "surface_colour"):
@@ -68,7 +67,7 @@ def share_meshes(packed: PackedMeshes) -> Meshes:
     return meshes
 
 
-def share_views(views: Views) -> Rows:
+def share_views(views: Views) -> Any:
     """Returns views for kernels, what is None filled in."""
     rows: Any = Rows()
     camera, lights, count = views.camera, views.lights, len(views.mesh)

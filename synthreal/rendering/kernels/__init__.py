@@ -1,1 +1,5 @@
 """Kernels in Warp's dialect of Python: C types as annotations, compiled for CPU and CUDA from one source."""
+
+import warp as wp
+
+wp.config.log_level = wp.LOG_ERROR  # no banner, no word about a missing GPU
