@@ -22,6 +22,10 @@ class DatasetNotFoundError(SynthrealError, FileNotFoundError):
         super().__init__(f"{dataset}: nothing at {looked_for!r}. {remedy}")
 
 
+class DatasetError(SynthrealError, ValueError):
+    """Files of a dataset are there, but not what they should be."""
+
+
 class MeshError(SynthrealError, ValueError):
     """A mesh cannot be drawn: it is empty, or its numbers make no sense."""
 

@@ -2,6 +2,20 @@
 
 from synthreal.generators.augment import Augment
 from synthreal.generators.base import ImageGenerator
+from synthreal.generators.cutpaste import CutPaste
 from synthreal.generators.glyphs import Glyphs
+from synthreal.generators.lighting import BackgroundLight, FixedLight, Lighting, PanoramaLight, RandomLight
+from synthreal.generators.mesh import MeshImages
 
-__all__ = ["Augment", "Glyphs", "ImageGenerator"]
+__all__ = [
+    "Augment",
+    "BackgroundLight",
+    "CutPaste",
+    "FixedLight",
+    "Glyphs",
+    "ImageGenerator",
+    "Lighting",
+    "MeshImages",
+    "PanoramaLight",
+    "RandomLight",
+]

@@ -107,7 +107,13 @@ class Augment(ImageGenerator):
         self._count, self._first = count, count.cumsum(0) - count
 
     def generate(self, draws: Draws, device: torch.device) -> Batch:
-        """See `ImageGenerator.generate`."""
+        """See `ImageGenerator.generate`.
+
+        Raises:
+            ConfigError: If it was not given real images.
+        """
+        if not hasattr(self, "_source"):
+            raise ConfigError("Augment transforms real images: set the data's `source`, or call `bind` first.")
         self._source = self._source.to(device)
         self._count, self._first = self._count.to(device), self._first.to(device)
         parameters = draws["parameters"]

@@ -1,6 +1,7 @@
 """The contract of every image generator g(U)."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import torch
 
@@ -21,6 +22,12 @@ class ImageGenerator(ABC):
 
     space: ParameterSpace
     num_classes: int
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each label: what the space calls it, the class being its first factor."""
+        each = self.space.num_buckets // self.num_classes
+        return tuple(self.space.describe(label * each)[0] for label in range(self.num_classes))
 
     def bind(self, source: LabelledImages) -> None:  # noqa: B027 most generators need no source
         """Receives the real images that a generator may start from. Called before the first draw.

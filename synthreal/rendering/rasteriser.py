@@ -56,6 +56,7 @@ class Rasteriser:
             raise ConfigError(f"image_size is 1 to 4096 pixels, not {image_size}.")
         if not 1 <= supersampling <= 4:
             raise ConfigError(f"supersampling is 1 to 4 samples along a pixel's side, not {supersampling}.")
+        wp.init()  # not at import: it looks for GPUs
         self.meshes, self.image_size, self.supersampling, self.flat = meshes, image_size, supersampling, flat
         self._shared = share_meshes(meshes)
         self._most_vertices = int(meshes.vertex_start.diff().max())

@@ -13,7 +13,6 @@ from synthreal.rendering.kernels.inputs import Meshes, Rows
 from synthreal.rendering.lights import Lights
 from synthreal.rendering.packing import PackedMeshes
 
-wp.init()
 
 
 @dataclass(frozen=True)

@@ -2,4 +2,4 @@
 
 import warp as wp
 
-wp.config.log_level = wp.LOG_ERROR  # no banner, no word about a missing GPU
+wp.config.log_level = wp.LOG_WARNING  # no banner

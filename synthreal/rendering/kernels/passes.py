@@ -67,6 +67,27 @@ def put(table: wp.array4d(dtype=wp.float32), i: wp.int32, y: wp.int32, x: wp.int
         table[i, k, y, x] = value[k]
 
 
+@wp.func
+def colour_at(
+    meshes: Meshes,
+    rows: Rows,
+    i: wp.int32,
+    face: wp.int32,
+    weight: wp.vec3,
+    eye: wp.vec3,
+    path: wp.vec3,
+    n: wp.vec3,
+    scale: float,
+) -> wp.vec3:
+    """Colour of the point that lies `path` from the eye; `scale` samples see a unit of length at depth 1."""
+    away = wp.length(path)
+    facing = wp.max(-wp.dot(n, path) / away, 0.1)
+    # A sample covers away / scale across the line of sight, and more along a surface that leans.
+    albedo = albedo_of(meshes, rows, i, face, weight, eye + path, n, away / (scale * wp.sqrt(facing)))
+    gloss = meshes.surface_gloss[meshes.material[face]]
+    return lit(rows, i, albedo, gloss, eye + path, n, path * (-1.0 / away))
+
+
 @wp.kernel
 def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dtype=wp.uint64), canvas: Canvas):
     """Shades every sample of a pixel and takes their mean; depth is that of the nearest."""
@@ -94,13 +115,7 @@ def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dty
                 n = normal_at(meshes, t, weight, ray, canvas.flat)
                 normal += n
                 if canvas.with_colour != 0:
-                    p = lens.eye + ray * hit[3]
-                    away = wp.length(ray)
-                    facing = wp.max(-wp.dot(n, ray) / away, 0.1)
-                    side = hit[3] / (lens.scale * wp.sqrt(facing))
-                    albedo = albedo_of(meshes, rows, i, face, weight, p, n, side)
-                    gloss = meshes.surface_gloss[meshes.material[face]]
-                    colour += lit(rows, i, albedo, gloss, p, n, ray * (-1.0 / away))
+                    colour += colour_at(meshes, rows, i, face, weight, lens.eye, ray * hit[3], n, lens.scale)
             if canvas.with_semantic != 0:
                 radius = meshes.radius[mesh]
                 far = (hit[3] - wp.length(lens.eye) + radius) / (2.0 * radius)

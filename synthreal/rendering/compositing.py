@@ -1,0 +1,62 @@
+"""Pictures over pictures: whole batches, on the device."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def over(
+    image: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"], background: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b c h w"]:
+    """Returns a premultiplied image over a background (Porter and Duff 1984)."""
+    return torch.addcmul(image + background, mask, background, value=-1)
+
+
+def crops(
+    pictures: UInt8[Tensor, "n 3 s s"],
+    index: Int[Tensor, " b"],
+    place: Float[Tensor, "b 4"],
+    size: int,
+    smallest: float = 0.5,
+) -> Float[Tensor, "b 3 h w"]:
+    """Returns a random square part of a picture for each sample, values in [0, 1].
+
+    Args:
+        pictures: Where to cut from.
+        index: Which picture.
+        place: Scale, column, row and mirroring, each in [0, 1).
+        size: Side of the parts, pixels.
+        smallest: Least side of a part, as a share of the picture's.
+    """
+    side = smallest + (1 - smallest) * place[:, 0]
+    centre = (1 - side[:, None]) * (2 * place[:, 1:3] - 1)
+    mirror = torch.where(place[:, 3] < 0.5, 1.0, -1.0)
+    zero = torch.zeros_like(side)
+    matrix = torch.stack([side * mirror, zero, centre[:, 0], zero, side, centre[:, 1]], 1).view(-1, 2, 3)
+    grid = F.affine_grid(matrix, [len(index), 3, size, size], align_corners=False)
+    picture = pictures.index_select(0, index).float().div_(255)
+    return F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
+
+
+def boxes(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 4"]:
+    """Returns left, top, right and bottom of what a mask covers by half a pixel or more; 0 where that is nothing."""
+    seen = mask[:, 0] >= 0.5
+    return torch.cat([_extent(seen.any(1)), _extent(seen.any(2))], 1)[:, [0, 2, 1, 3]]
+
+
+def _extent(seen: Tensor) -> Float[Tensor, "b 2"]:
+    """First and one beyond the last True of each row."""
+    length = seen.shape[1]
+    number = torch.arange(length, device=seen.device)
+    first = torch.where(seen, number, length).amin(1)
+    end = torch.where(seen, number + 1, 0).amax(1)
+    return torch.stack([first * (end > 0), end], 1).float()
+
+
+def turned_square(angle: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """Returns the side of the upright square around a unit square turned by `angle` degrees."""
+    radian = angle * (math.pi / 180)
+    return radian.cos().abs() + radian.sin().abs()
