@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from multiprocessing import connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,16 @@ _steps_made: Any = None
 def _start_worker(counter: Any) -> None:
     global _steps_made
     _steps_made = counter
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare_worker()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone, killed perhaps: nobody would take its results."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _count(steps: int) -> None:

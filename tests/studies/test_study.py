@@ -1,5 +1,10 @@
 """A study from its file to its report."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -182,3 +187,36 @@ def test_the_shipped_sweep_runs_as_an_agent_would(monkeypatch):
     summary = dict(wandb.run.summary)
     wandb.finish()
     assert 0 <= summary["val/error"] <= 100
+
+
+ORPHAN = """
+import multiprocessing, os, signal, time
+from synthreal.studies.runner import _end_with_parent
+
+def work(queue):
+    queue.put(os.getpid())
+    _end_with_parent()
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    context.Process(target=work, args=(queue,)).start()
+    print(queue.get(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_ends_with_its_killed_parent(tmp_path):
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN)
+    parent = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False)
+    worker = int(parent.stdout)
+    assert parent.returncode == -signal.SIGKILL
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker goes on without its parent")
