@@ -4,8 +4,24 @@ A space is an axis, a product of spaces or a union of spaces. Each maps (bucket,
 with `place`, and u back to its bucket with `assign`, on whole batches; buckets are never listed, so 10^6 cost nothing.
 """
 
-from synthreal.spaces.axes import Categorical, Circular, Continuous
+from synthreal.spaces.axes import Categorical, Circular, Constant, Continuous
 from synthreal.spaces.base import ParameterSpace
 from synthreal.spaces.combined import Product, Union
+from synthreal.spaces.view_densities import DensityViews
+from synthreal.spaces.view_lists import BenchmarkViews, FixedViews, IcosphereViews
+from synthreal.spaces.viewpoints import UniformViews
 
-__all__ = ["Categorical", "Circular", "Continuous", "ParameterSpace", "Product", "Union"]
+__all__ = [
+    "BenchmarkViews",
+    "Categorical",
+    "Circular",
+    "Constant",
+    "Continuous",
+    "DensityViews",
+    "FixedViews",
+    "IcosphereViews",
+    "ParameterSpace",
+    "Product",
+    "UniformViews",
+    "Union",
+]

@@ -1,4 +1,4 @@
-"""Spaces of one parameter: an interval, an angle, a choice."""
+"""Spaces of one parameter: an interval, an angle, a choice, a fixed value."""
 
 import math
 from collections.abc import Sequence
@@ -131,3 +131,44 @@ class Categorical(ParameterSpace):
     def describe(self, bucket: int) -> tuple[str, ...]:
         """The category's name."""
         return (self.categories[bucket],)
+
+
+class Constant(ParameterSpace):
+    """One value: a parameter that is not varied, in one bucket.
+
+    Args:
+        name: Name of the parameter.
+        value: Its value, in `unit`.
+        unit: Unit of the value, for figures.
+    """
+
+    num_buckets = 1
+
+    def __init__(self, name: str, value: float, unit: str = "") -> None:
+        if not math.isfinite(value):
+            raise ConfigError(f"Axis {name!r} needs a finite value, not {value}.")
+        self.name, self.value, self.unit = name, value, unit
+        self.columns = (name,)
+
+    def volumes(self) -> Float[Tensor, " k"]:
+        """All of it."""
+        return torch.ones(1, dtype=torch.float64)
+
+    def place(self, bucket: Int[Tensor, " n"], uniform: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """The value, whatever the uniform number."""
+        return torch.full((len(bucket), 1), self.value)
+
+    def assign(self, parameters: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
+        """Bucket 0; a relative error of 1e-6 is let pass."""
+        wrong = ~torch.isclose(parameters, torch.full_like(parameters, self.value), rtol=1e-6, atol=1e-6)
+        if bool(wrong.any()):
+            raise ConfigError(f"{self.name} = {parameters[wrong][0]:g} is not the fixed value {self.value:g}.")
+        return torch.zeros(len(parameters), dtype=torch.int64)
+
+    def embed(self, parameters: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """No coordinate: nothing to compare."""
+        return parameters[:, :0]
+
+    def describe(self, bucket: int) -> tuple[str, ...]:
+        """The value with its unit."""
+        return (f"{self.name} {self.value:.3g} {self.unit}".strip(),)

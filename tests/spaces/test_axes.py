@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from synthreal.errors import ConfigError
-from synthreal.spaces import Categorical, Circular, Continuous
+from synthreal.spaces import Categorical, Circular, Constant, Continuous
 
 SETTINGS = settings(deadline=None, max_examples=60, database=None, derandomize=True)
 LAST = 1 - 2.0**-24  # the largest float32 below 1, which torch.rand can return
@@ -181,3 +181,25 @@ def test_sample_is_reproducible_and_inside_its_bucket():
 def test_centres_are_in_the_middle_of_their_buckets():
     axis = Continuous("x", -2.0, 2.0, bins=4)
     assert axis.centres().flatten().tolist() == [-1.5, -0.5, 0.5, 1.5]
+
+
+@pytest.mark.parametrize("value", [0.0, 2.2, -15.0, 1e6])
+def test_a_constant_is_one_bucket_of_one_value(value):
+    axis = Constant("tilt", value, "degrees")
+    bucket, uniform = every_bucket(axis)
+    placed = axis.place(bucket, uniform)
+    assert placed.tolist() == [[float(np.float32(value))]] * len(UNIFORM)
+    assert placed.dtype == torch.float32
+    assert axis.assign(placed).tolist() == [0] * len(UNIFORM)
+    assert (axis.num_buckets, axis.volumes().tolist(), axis.columns) == (1, [1.0], ("tilt",))
+    assert axis.embed(placed).shape == (len(UNIFORM), 0)
+
+
+def test_a_constant_has_a_finite_value_and_no_other():
+    with pytest.raises(ConfigError, match="tilt = 3 is not the fixed value 2"):
+        Constant("tilt", 2.0).assign(torch.tensor([[2.0], [3.0]]))
+    with pytest.raises(ConfigError, match="not the fixed value"):
+        Constant("tilt", 2.0).assign(torch.tensor([[math.nan]]))
+    with pytest.raises(ConfigError, match="finite value"):
+        Constant("tilt", math.inf)
+    assert Constant("tilt", 2.5, "degrees").describe(0) == ("tilt 2.5 degrees",)
