@@ -113,6 +113,11 @@ class ExperimentCLI(LightningCLI):
         config: Namespace = self.config
         return config[config.subcommand] if config.get("subcommand") else config
 
+    def before_instantiate_classes(self) -> None:
+        """Lets `predict` keep no predictions unless it is asked to: a writer has them, and they fill the memory."""
+        if self.subcommand == "predict" and self._settings()["return_predictions"] is None:
+            self._settings()["return_predictions"] = False
+
     def instantiate_classes(self) -> None:
         """Builds model, data and trainer.
 

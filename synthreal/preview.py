@@ -1,4 +1,4 @@
-"""What a config would train on, as a picture, before training."""
+"""What a config would train on, or write, as a picture, beforehand."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +8,18 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synthreal.batch import Domain
-from synthreal.datamodules import BucketDataModule
+from synthreal.datamodules import BucketDataModule, GeneratedDataModule
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
 from synthreal.files import replacing
 from synthreal.plots import contact_sheet
 
-_PREVIEW_IMAGES = 2000
+Previewed = BucketDataModule | GeneratedDataModule
+"""Datamodules that have `classes` and `preview`."""
 
 
 class PreviewCLI(ExperimentCLI):
-    """Builds what a config describes, and draws the images that it would train on."""
+    """Builds what a config describes, and draws the images that it would train on or write."""
 
     def __init__(self, args: Sequence[str]) -> None:
         super().__init__(args, run=False)
@@ -41,14 +42,14 @@ class PreviewCLI(ExperimentCLI):
         return path
 
 
-def preview_panels(datamodule: BucketDataModule) -> dict[str, tuple[Tensor, Tensor]]:
-    """Returns images and labels that a datamodule, set up, trains on: those that are real, those that are synthetic."""
-    batch = datamodule.preview(_PREVIEW_IMAGES)
+def preview_panels(datamodule: Previewed) -> dict[str, tuple[Tensor, Tensor]]:
+    """Returns images and labels of a datamodule, set up: those that are real, those that are synthetic."""
+    batch = datamodule.preview()
     rows = {domain.name.lower(): batch["domain"] == domain for domain in Domain}
     return {name: (batch["image"][row], batch["label"][row]) for name, row in rows.items() if bool(row.any())}
 
 
-def preview_figure(datamodule: BucketDataModule) -> Figure:
-    """Returns the contact sheet of what a datamodule trains on, real and synthetic images side by side."""
+def preview_figure(datamodule: Previewed) -> Figure:
+    """Returns the contact sheet of what a datamodule hands over, real and synthetic images side by side."""
     datamodule.setup("fit")
-    return contact_sheet(preview_panels(datamodule), datamodule.dataset.classes)
+    return contact_sheet(preview_panels(datamodule), datamodule.classes)

@@ -26,11 +26,16 @@ QUICK = [
 ]
 
 
-def is_run(path):
-    return "model" in yaml.safe_load(path.read_text())
+FEW = ["--trainer.accelerator=cpu", "--data.count=8", "--data.batch_size=4"]
 
 
-RUNS = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if is_run(path)]
+def module_of(path):
+    return yaml.safe_load(path.read_text()).get("model", {}).get("class_path")
+
+
+CONFIGS = sorted(EXPERIMENTS.rglob("*.yaml"))
+WRITES = [path for path in CONFIGS if module_of(path) == "Passthrough"]
+RUNS = [path for path in CONFIGS if module_of(path) not in (None, "Passthrough")]
 LAYERS = sorted((EXPERIMENTS / "trainer").glob("*.yaml"))
 
 
@@ -53,6 +58,15 @@ def write_mnist(root):
 def test_every_shipped_config_runs(path, tmp_path):
     write_mnist(tmp_path / "data")
     assert main(["fit", "--config", str(path), "--trainer.fast_dev_run=true", *QUICK]) == 0
+
+
+@pytest.mark.parametrize("path", WRITES, ids=lambda path: path.stem)
+def test_every_shipped_data_set_is_written_and_previewed(path, tmp_path):
+    output = tmp_path / "out"
+    assert main(["predict", "--config", str(path), *FEW, f"--trainer.callbacks.init_args.output={output}"]) == 0
+    assert len((output / "manifest.csv").read_text().splitlines()) == 9
+    assert main(["preview", "--config", str(path), *FEW]) == 0
+    assert (tmp_path / "preview.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda path: path.stem)

@@ -2,5 +2,6 @@
 
 from synthreal.callbacks.random_state import RandomState
 from synthreal.callbacks.sample_ahead import SampleAhead
+from synthreal.callbacks.writer import DatasetWriter
 
-__all__ = ["RandomState", "SampleAhead"]
+__all__ = ["DatasetWriter", "RandomState", "SampleAhead"]

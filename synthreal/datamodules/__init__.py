@@ -1,5 +1,6 @@
 """LightningDataModules, one a method."""
 
 from synthreal.datamodules.bucket import BucketDataModule
+from synthreal.datamodules.generated import GeneratedDataModule
 
-__all__ = ["BucketDataModule"]
+__all__ = ["BucketDataModule", "GeneratedDataModule"]

@@ -77,6 +77,11 @@ class BucketDataModule(LightningDataModule):
         self.distribution = BucketDistribution(generator.space.volumes())
         self.images: dict[str, LabelledImages] = {}
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each label."""
+        return self.dataset.classes
+
     def setup(self, stage: str | None = None) -> None:
         """Loads and splits the real images, binds the generators and makes the sampler.
 
@@ -179,7 +184,7 @@ class BucketDataModule(LightningDataModule):
         """Number of epochs that are over, asked at the end of one or before the first batch of the next."""
         return self.sampler.epoch + int(self.sampler.begun)
 
-    def preview(self, count: int) -> Batch:
+    def preview(self, count: int = 2000) -> Batch:
         """Returns the first `count` images that training would see, or a few more. Needs no trainer."""
         batches: list[Batch] = []
         for draws in self.sampler:

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from synthreal.errors import DatasetError
+from synthreal.errors import ConfigError, DatasetError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 Corrupt = Literal["stop", "skip"]
@@ -23,7 +23,9 @@ def picture_paths(root: Path) -> list[Path]:
     return sorted(
         path
         for path in root.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        if path.suffix.lower() in SUFFIXES
+        and not path.is_dir()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
 
 
@@ -42,15 +44,18 @@ def read_pictures(
 
     Raises:
         DatasetError: If a file cannot be read and `corrupt` is "stop", naming it; or if none can be read.
+        ConfigError: If the side is below 1.
     """
+    if side < 1:
+        raise ConfigError(f"side is at least 1 pixel, not {side}.")
 
     def read(path: Path) -> np.ndarray | str:
         try:
             with Image.open(path) as image:
-                square = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
-                return np.asarray(square)
-        # Pillow raises SyntaxError and ValueError too, on files that only begin well.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                # Pillow warns about palettes that hold transparency, unless they pass through RGBA.
+                colours = image.convert("RGBA") if image.mode == "P" else image
+                return np.asarray(ImageOps.fit(colours.convert("RGB"), (side, side), Image.Resampling.BILINEAR))
+        except Exception as error:  # Pillow raises nearly anything on files that only begin well
             return f"{path}: {error}"
 
     with ThreadPoolExecutor() as pool:

@@ -55,6 +55,8 @@ def _header(data: bytes) -> tuple[int, int, int]:
     at = 0
     for _ in range(_HEADER_LINES):
         line, at = data[at : data.index(b"\n", at)], data.index(b"\n", at) + 1
+        if line.startswith(b"FORMAT=") and b"xyze" in line:
+            raise ValueError("its colours are CIE XYZ; only RGB is read")
         words = line.split()
         if len(words) == 4 and words[0] == b"-Y" and words[2] == b"+X":
             height, width = int(words[1]), int(words[3])
@@ -65,7 +67,7 @@ def _header(data: bytes) -> tuple[int, int, int]:
 
 
 def _scanlines(data: np.ndarray, height: int, width: int) -> np.ndarray:
-    if not (data[0] == 2 and data[1] == 2 and data[2] < 128):
+    if not (8 <= width < 2**15 and data[0] == 2 and data[1] == 2 and data[2] < 128):
         return data[: height * width * 4].reshape(height, width, 4)
     rgbe = np.empty((height, 4, width), np.uint8)
     at = 0
@@ -86,8 +88,11 @@ def _unpack(data: np.ndarray, at: int, out: np.ndarray) -> int:
         length = count - 128 if count > 128 else count
         if not 0 < length <= len(out) - filled:
             raise ValueError("a run is longer than its row")
-        run = data[at + 1] if count > 128 else data[at + 1 : at + 1 + length]
+        used = 1 if count > 128 else length
+        run = data[at + 1 : at + 1 + used]
+        if len(run) < used:  # NumPy would repeat a last byte
+            raise ValueError("it ends too early")
         out[filled : filled + length] = run
-        at += 2 if count > 128 else 1 + length
+        at += 1 + used
         filled += length
     return at

@@ -99,7 +99,7 @@ class Scenes(PictureSource):
         if missing:
             raise ConfigError(f"scenes names no scene for the classes {missing}; it has {sorted(self.scenes)}.")
         wanted = sorted({scene for name in classes for scene in self.scenes[name]})
-        paths = [path for scene in wanted for path in self._files(scene)]
+        paths = sorted({path for scene in wanted for path in self._files(scene)})
         images, kept = read_pictures(paths, self.side, self.corrupt)
         names = tuple(str(paths[i].relative_to(self.root)) for i in kept)
         members = [self._members(names, self.scenes[name], name) for name in classes]
@@ -144,6 +144,7 @@ class Noise(PictureSource):
             coarse = 0.3 * coarse + 0.7 * coarse.mean(1, keepdim=True)
             cloud += F.interpolate(coarse, (self.side, self.side), mode="bicubic") * (0.35 / cells**0.7)
         ends = torch.from_numpy(random.random((2, self.count, 3, 1, 1), dtype=np.float32))
+        ends = 0.35 * ends + 0.65 * ends.mean(2, keepdim=True)  # the world is greyer than a random colour
         down = torch.linspace(0, 1, self.side)[:, None]
         image = (ends[0] * (1 - down) + ends[1] * down + cloud).clamp(0, 1)
         names = tuple(f"noise_{self.seed}_{i}" for i in range(self.count))

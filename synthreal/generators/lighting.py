@@ -8,11 +8,14 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from synthreal.datasets.panoramas import load_panoramas
 from synthreal.errors import ConfigError
 from synthreal.rendering.lights import Lights, direction, environment_irradiance
 from synthreal.spaces import Circular, Continuous, ParameterSpace
+
+_CELLS = (16, 32)  # rows and columns of a background that lights: its nine numbers change slowly over it
 
 
 class Lighting(ABC):
@@ -40,9 +43,13 @@ class FixedLight(Lighting):
     Args:
         ambient: Light from everywhere; 1 alone shows surfaces in their own colours (the benchmark's white light).
         strength: Of the directional light.
+
+    Raises:
+        ConfigError: If one is below 0.
     """
 
     def __init__(self, ambient: float = 0.45, strength: float = 0.55) -> None:
+        _check_amounts(ambient, strength)
         self.ambient, self.strength = ambient, strength
 
     def lights(self, parameters: Mapping[str, Tensor], background: Float[Tensor, "b 3 h w"]) -> Lights:
@@ -63,6 +70,9 @@ class RandomLight(Lighting):
         warmth: Most that red grows and blue falls, or the other way round, as a share.
         azimuth_bins: Buckets of its azimuth.
         elevation_bins: Buckets of its elevation.
+
+    Raises:
+        ConfigError: If a range is empty or an amount below 0.
     """
 
     def __init__(
@@ -74,8 +84,9 @@ class RandomLight(Lighting):
         azimuth_bins: int = 1,
         elevation_bins: int = 1,
     ) -> None:
-        if min(*strength, *ambient) < 0 or not 0 < warmth < 1:
-            raise ConfigError("strength and ambient are at least 0, and warmth is between 0 and 1.")
+        _check_amounts(*strength, *ambient)
+        if not 0 < warmth < 1:
+            raise ConfigError(f"warmth is between 0 and 1, not {warmth}.")
         self.axes = (
             Circular("light azimuth", azimuth_bins),
             Continuous("light elevation", *elevation, elevation_bins, "degrees"),
@@ -98,14 +109,19 @@ class BackgroundLight(Lighting):
 
     Args:
         strength: Least and most light on an object whose background is white.
+
+    Raises:
+        ConfigError: If the range is empty or below 0.
     """
 
     def __init__(self, strength: tuple[float, float] = (0.9, 1.6)) -> None:
+        _check_amounts(*strength)
         self.axes = (Continuous("light strength", *strength),)
 
     def lights(self, parameters: Mapping[str, Tensor], background: Float[Tensor, "b 3 h w"]) -> Lights:
         """See `Lighting.lights`."""
-        irradiance = environment_irradiance(background) * parameters["light strength"][:, None, None]
+        cells = F.interpolate(background, _CELLS, mode="area")
+        irradiance = environment_irradiance(cells) * parameters["light strength"][:, None, None]
         none = background.new_zeros(len(background), 0, 4)
         return Lights(irradiance, none, none[..., :3])
 
@@ -117,9 +133,15 @@ class PanoramaLight(Lighting):
         root: Folder of equirectangular .hdr files.
         strength: Least and most light of a panorama, as a mean over all directions.
         azimuths: How many angles each panorama is turned by.
+
+    Raises:
+        ConfigError: If there is no angle, or the range of the strength is empty or below 0.
     """
 
     def __init__(self, root: str, strength: tuple[float, float] = (0.6, 1.2), azimuths: int = 24) -> None:
+        _check_amounts(*strength)
+        if azimuths < 1:
+            raise ConfigError(f"A panorama is turned by at least 1 angle, not {azimuths}.")
         self.root, self.azimuths = root, azimuths
         self.axes = (
             Continuous("panorama", 0, 1),
@@ -143,3 +165,8 @@ class PanoramaLight(Lighting):
         irradiance = table[which, turn] * parameters["light strength"][:, None, None]
         none = background.new_zeros(len(background), 0, 4)
         return Lights(irradiance, none, none[..., :3])
+
+
+def _check_amounts(*light: float) -> None:
+    if min(light) < 0:
+        raise ConfigError(f"Light is at least 0, not {min(light):g}.")

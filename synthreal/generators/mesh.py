@@ -1,6 +1,5 @@
 """Rendered 3D models: every latent variation of a picture is an axis of the space, or a switch."""
 
-import copy
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -15,18 +14,20 @@ from synthreal.datasets.meshes import LabelledMeshes, MeshCollection
 from synthreal.datasets.pictures import PictureSource
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
-from synthreal.generators.lighting import FixedLight, Lighting
+from synthreal.generators.lighting import BackgroundLight, FixedLight, Lighting
 from synthreal.generators.randomness import uniforms
 from synthreal.rendering.camera import Camera
 from synthreal.rendering.compositing import boxes, crops, over
 from synthreal.rendering.palette import class_colours
+from synthreal.rendering.path_tracer import PathTracer
 from synthreal.rendering.rasteriser import Rasteriser
 from synthreal.rendering.scene import Views
 from synthreal.rendering.textures import join_textures, pack_textures
 from synthreal.spaces import Categorical, Continuous, FixedViews, ParameterSpace, Product
 
-_CROP, _SURFACE, _OCCLUDER = range(3)  # purposes of a sample's own random numbers
+_CROP, _SURFACE = range(2)  # purposes of a sample's own random numbers
 _TINT = 0.25
+_NEAREST = 1e-3  # share of the distances of a bucket that may be nearer than the one that is checked
 
 
 class MeshImages(ImageGenerator):
@@ -47,14 +48,18 @@ class MeshImages(ImageGenerator):
         own_surface: Share of the images that keep the model's own surface, tinted, although `texture` is given.
         focal_length: Shortest and longest, image widths.
         shift: Largest distance of the object from the middle of the picture, image widths.
-        occlusion: Largest side of a patch of background that hides a part of the picture, image widths.
+        occlusion: Largest side of a patch of background that hides a part of the picture, image widths. The mask and
+            the box are of what is left; the other maps are of the whole object.
         fill: Zoom and shift each camera so that the object takes this share of the picture; None zooms by focal_length.
         supersampling: Samples along each side of a pixel.
         flat: Shade faces flat.
+        path_samples: Samples a pixel of the path tracer (Mitsuba, the photoreal extra: shadows and reflections; a few
+            images a second); 0 rasterises.
         outputs: Maps that the batch carries besides the mask and the box.
 
     Raises:
-        ConfigError: If a range is empty, the views lack a column, or a camera could stand inside an object.
+        ConfigError: If a range is empty, the views lack a column, the light is that of a background that is missing, or
+            a camera could stand inside an object.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class MeshImages(ImageGenerator):
         fill: float | None = None,
         supersampling: int = 2,
         flat: bool = False,
+        path_samples: int = 0,
         outputs: list[Literal["depth", "normals", "semantic"]] | None = None,
     ) -> None:
         self.meshes, self.image_size, self.vary_model = meshes, image_size, vary_model
@@ -81,6 +87,7 @@ class MeshImages(ImageGenerator):
         self.background, self.texture, self.own_surface = background, texture, own_surface
         self.focal_length, self.shift, self.occlusion, self.fill = focal_length, shift, occlusion, fill
         self.supersampling, self.flat, self.outputs = supersampling, flat, tuple(outputs or ())
+        self.path_samples = path_samples
         self._check()
         self.num_classes = len(meshes.classes)
         self.space = Product([Categorical("class", meshes.classes), self.views, *self._axes()])
@@ -94,6 +101,8 @@ class MeshImages(ImageGenerator):
             raise ConfigError("own_surface is a share, shift and occlusion are at least 0 and below 1 image width.")
         if self.fill is not None and not 0 < self.fill <= 1:
             raise ConfigError(f"fill is a share of the picture above 0 and up to 1, not {self.fill}.")
+        if isinstance(self.lighting, BackgroundLight) and self.background is None:
+            raise ConfigError("BackgroundLight needs a background: without one all is black.")
         wanted = ("azimuth", "elevation", "tilt", "distance")
         if self.views.columns != wanted:
             raise ConfigError(f"views must have the columns {', '.join(wanted)}, not {', '.join(self.views.columns)}.")
@@ -127,7 +136,8 @@ class MeshImages(ImageGenerator):
             ConfigError: If a camera could stand inside an object.
         """
         models = self.meshes.load()
-        nearest = float(self.views.centres()[:, 3].min())
+        every = torch.arange(self.views.num_buckets)
+        nearest = float(self.views.place(every, torch.full((len(every), 4), _NEAREST))[:, 3].min())
         if nearest <= float(models.meshes.radius.max()):
             raise ConfigError(
                 f"A camera at distance {nearest:g} could stand inside an object, whose corners are up to "
@@ -151,8 +161,8 @@ class MeshImages(ImageGenerator):
         return by_label(self.models.labels, self.num_classes)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "MeshImages":
-        # Nothing here ever changes: a copy need not load the models again.
-        return copy.copy(self)
+        # Nothing here ever changes: a copy would only load the models again.
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         # Kernels' arrays belong to one process.
@@ -174,7 +184,12 @@ class _Drawer:
             meshes = meshes.from_tensors(meshes.names, tensors)
         self.pictures = generator.background.load(classes).to(device) if generator.background else None
         self.textures = self.textures.to(device) if self.textures else None
-        self.rasteriser = Rasteriser(meshes.to(device), generator.image_size, generator.supersampling, generator.flat)
+        meshes, size, flat = meshes.to(device), generator.image_size, generator.flat
+        self.renderer: Rasteriser | PathTracer
+        if generator.path_samples:
+            self.renderer = PathTracer(meshes, size, generator.path_samples, flat)
+        else:
+            self.renderer = Rasteriser(meshes, size, generator.supersampling, flat)
         self.colours = class_colours(len(classes)).to(device)
 
     def batch(self, draws: Draws, columns: Mapping[str, Tensor]) -> Batch:
@@ -182,12 +197,12 @@ class _Drawer:
         generator, label, seed = self.generator, columns["class"].long(), draws["seed"]
         behind = self._behind(label, columns, seed)
         views = self._views(label, columns, seed, behind)
-        pictures = self.rasteriser.render(views, ["rgba", *generator.outputs])
+        pictures = self.renderer.render(views, ["rgba", *generator.outputs])
         image, mask = pictures["rgba"][:, :3], pictures["rgba"][:, 3:]
         if generator.background:
             image = over(image, mask, behind)
         if generator.occlusion:
-            image, mask = self._hidden(image, mask, columns, seed, behind)
+            image, mask = self._hidden(image, mask, columns, behind)
         batch = synthetic_batch(image, label, draws)
         batch["mask"], batch["box"] = mask, boxes(mask)
         batch["viewpoint"] = torch.stack([columns[name] for name in ("azimuth", "elevation", "tilt")], 1)
@@ -213,7 +228,7 @@ class _Drawer:
         lights = generator.lighting.lights(columns, behind)
         model = generator.model_of(columns)
         views = Views(model, camera, lights, tint, texture, repeat, self.colours[label])
-        return views if generator.fill is None else self.rasteriser.frame(views, generator.fill)
+        return views if generator.fill is None else self.renderer.frame(views, generator.fill)
 
     def _behind(
         self, label: Int[Tensor, " b"], columns: Mapping[str, Tensor], seed: Tensor
@@ -229,16 +244,12 @@ class _Drawer:
         image: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],
         columns: Mapping[str, Tensor],
-        seed: Tensor,
         behind: Float[Tensor, "b 3 h w"],
     ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 1 h w"]]:
-        """Puts a square patch of the mirrored background, or of one plain colour, before the object."""
+        """Puts a square patch of the mirrored background before the object; without a background it is a hole."""
         side = columns["occluder size"]
         middle = (torch.arange(self.generator.image_size, device=image.device) + 0.5) / self.generator.image_size
         across = (middle - columns["occluder right"][:, None]).abs() <= side[:, None] / 2
         down = (middle - columns["occluder down"][:, None]).abs() <= side[:, None] / 2
         patch = (down[:, :, None] & across[:, None, :])[:, None]
-        cover = behind.flip(3)
-        if self.pictures is None:
-            cover = uniforms(seed, _OCCLUDER, 3)[:, :, None, None].expand_as(image)
-        return torch.where(patch, cover, image), mask.masked_fill(patch, 0)
+        return torch.where(patch, behind.flip(3), image), mask.masked_fill(patch, 0)

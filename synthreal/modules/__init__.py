@@ -1,5 +1,6 @@
 """LightningModules, one a method."""
 
 from synthreal.modules.classifier import Classifier
+from synthreal.modules.passthrough import Passthrough
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "Passthrough"]

@@ -12,6 +12,9 @@ from synthreal.rendering.mesh import Material
 from synthreal.rendering.mesh_files.creases import split_at_creases
 from synthreal.rendering.mesh_files.surfaces import Surfaces, to_display
 
+_FARTHEST = 1e50
+"""Areas of larger faces might overflow."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -43,8 +46,8 @@ def read_part(geometry: dict[str, Any], transform: Float[np.ndarray, "4 4"], sur
         raise MeshError(f"a face points beyond the {count} vertices.")
     geometry, faces = _face_colours_to_corners(geometry, faces)
     vertices = np.asarray(geometry["vertices"], float) @ transform[:3, :3].T + transform[:3, 3]
-    if not np.isfinite(vertices).all():
-        raise MeshError("a position is not a finite number.")
+    if not (np.abs(vertices) < _FARTHEST).all():
+        raise MeshError(f"a position is not a finite number below {_FARTHEST:.0e}.")
     corner = vertices[faces]
     faces = faces[np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]).any(axis=1)]
     if np.linalg.det(transform[:3, :3]) < 0:  # a mirror image turns the faces' order round
@@ -82,16 +85,23 @@ def _with_normals(
     transform: Float[np.ndarray, "4 4"],
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, "f 3"], Float[np.ndarray, "n 3"]]:
     """The vertices that are used, faces in those, and their normals: the file's, if every one has a direction."""
-    written = _rows(geometry.get("vertex_normals"), len(vertices), 3)
     if not len(faces):
         return np.empty(0, int), faces, np.empty((0, 3))
-    if written is None or not written[faces].any(axis=2).all():
-        return split_at_creases(vertices, faces)
-    kept, new = np.unique(faces, return_inverse=True)
-    a, b, c = transform[:3, :3].T
-    # Normals turn with the cofactors, which exist where an inverse does not.
-    turned = written[kept] @ np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)])
-    return kept, new.reshape(-1, 3), turned * np.sign(np.dot(a, np.cross(b, c)))
+    written = _rows(geometry.get("vertex_normals"), len(vertices), 3)
+    if written is not None:
+        kept, new = np.unique(faces, return_inverse=True)
+        normals = _turned(written[kept], transform[:3, :3])
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        if length.all() and np.isfinite(length).all():
+            return kept, new.reshape(-1, 3), normals / length
+    return split_at_creases(vertices, faces)
+
+
+def _turned(normals: Float[np.ndarray, "n 3"], transform: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 3"]:
+    """Normals turn with the transform's cofactors, which exist where its inverse does not."""
+    a, b, c = transform.T / np.abs(transform).max()
+    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)])
+    return normals @ cofactors * np.sign(np.dot(a, np.cross(b, c)))
 
 
 def _rows(values: Any, rows: int, columns: int) -> Float[np.ndarray, "r c"] | None:

@@ -87,7 +87,7 @@ def _placed(loaded: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Float[np.n
     if "geometry" not in loaded:
         yield loaded, np.eye(4)
         return
-    graph = SceneGraph(base_frame=loaded.get("base_frame", "world"))
+    graph = SceneGraph(base_frame=loaded.get("base_frame") or "world")
     for edge in loaded.get("graph", ()):
         graph.update(**edge)
     for node in graph.nodes_geometry:

@@ -1,0 +1,189 @@
+"""A fixed data set that any generator makes, in parts that can be made in any order, by any process."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from synthreal.batch import Batch, Draws
+from synthreal.datamodules.loading import batch_loader
+from synthreal.datasets import ImageDataset
+from synthreal.errors import ConfigError
+from synthreal.generators import ImageGenerator
+from synthreal.spaces import ParameterSpace
+
+# Random streams of their own: those of the bucket sampler start at 0.
+_STRATUM, _ORDER, _INSIDE = range(10, 13)
+_FINGERPRINT_IMAGES = 32
+_PREVIEW_PER_CLASS = 24
+
+
+class IndexedDraws(Draws):
+    """Draws that know their place in the data set."""
+
+    index: Int[Tensor, " s"]
+    """Number of each sample, 0 to count - 1."""
+
+
+class GeneratedDataModule(LightningDataModule):
+    """`count` samples spread over the generator's buckets in proportion to P0, for `predict` to write or to refine.
+
+    Every class gets exactly its share, if that is whole, and the samples come shuffled. A sample is a pure function of
+    (seed, count, index). A batch is a part: `batch_size` samples with consecutive indices. The processes divide the
+    parts that are not yet made among themselves.
+
+    Args:
+        generator: Makes the images, on the device.
+        count: Number of samples.
+        batch_size: Samples in a part, for each process.
+        source: Real images that the generator starts from, if it needs any; it gets the training ones.
+        seed: Seed of the draws; None for that of `--seed_everything`, or 0.
+
+    Raises:
+        ConfigError: If a count is below 1.
+
+    Attributes:
+        draws: Bucket, parameters and seed of every sample; there after `setup`.
+    """
+
+    draws: Draws
+
+    def __init__(
+        self,
+        generator: ImageGenerator,
+        count: int,
+        batch_size: int = 64,
+        source: ImageDataset | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        if count < 1 or batch_size < 1:
+            raise ConfigError(f"count and batch_size are at least 1, not {count} and {batch_size}.")
+        self.generator, self.source = generator, source
+        self.count, self.batch_size = count, batch_size
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
+        self._skipped: frozenset[int] = frozenset()
+        self._fingerprint: dict[str, str] = {}
+        # A process may find nothing left to make.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each label."""
+        return self.generator.classes
+
+    @property
+    def num_parts(self) -> int:
+        """Number of batches that make up the data set."""
+        return -(-self.count // self.batch_size)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Binds the generator to its source, and draws.
+
+        Raises:
+            DatasetNotFoundError: If files of the source are missing.
+            ConfigError: If the source does not suit the generator.
+        """
+        if self.source is not None:
+            self.generator.bind(self.source.load("train"))
+        self.draws = even_draws(self.generator.space, self.count, self.seed)
+        self._fingerprint = {}
+
+    def skip(self, parts: Collection[int]) -> None:
+        """Leaves out parts that are made already, from the next loader on. Each process must be told the same."""
+        self._skipped = frozenset(parts)
+
+    def predict_dataloader(self) -> DataLoader[Draws]:
+        """This process's share of the parts that are left.
+
+        Raises:
+            ConfigError: If Lightning would replace the sampler on several processes.
+        """
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        left = [part for part in range(self.num_parts) if part not in self._skipped]
+        return batch_loader(_Parts(self.draws, self.batch_size, left[rank::world_size]), 0, self.trainer)
+
+    def on_after_batch_transfer(self, batch: IndexedDraws, dataloader_idx: int) -> Batch:
+        """Makes the images of a part, on its device."""
+        made = self.generator.generate(batch, batch["bucket"].device)
+        made["index"] = batch["index"]
+        return made
+
+    def make(self, index: Int[Tensor, " n"]) -> Batch:
+        """Returns the samples at `index`, made on the CPU. Needs no trainer."""
+        return self.on_after_batch_transfer(_rows(self.draws, index), 0)
+
+    def preview(self, count: int | None = None) -> Batch:
+        """Returns the image, label and domain of the first `count` samples; None for some 24 of each class."""
+        wanted = min(count or _PREVIEW_PER_CLASS * len(self.classes), self.count)
+        made = [self.make(index) for index in torch.arange(wanted).split(self.batch_size)]
+        return {
+            "image": torch.cat([batch["image"] for batch in made]),
+            "label": torch.cat([batch["label"] for batch in made]),
+            "domain": torch.cat([batch["domain"] for batch in made]),
+        }
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns the SHA-256 of all draws, and of 32 images spread over the data set, in 8 bits, made on the CPU."""
+        if not self._fingerprint:
+            draws = hashlib.sha256(repr((self.generator.space.columns, self.classes)).encode())
+            for table in (self.draws["bucket"], self.draws["parameters"], self.draws["seed"]):
+                draws.update(table.contiguous().numpy().data)
+            few = torch.linspace(0, self.count - 1, min(self.count, _FINGERPRINT_IMAGES)).long()
+            image = self.make(few)["image"].mul(255).round().byte()
+            pixels = hashlib.sha256(repr(tuple(image.shape)).encode())
+            pixels.update(image.contiguous().numpy().data)
+            self._fingerprint = {"draws": draws.hexdigest(), "images": pixels.hexdigest()}
+        return self._fingerprint
+
+
+class _Parts(Sampler[IndexedDraws]):
+    """Yields the draws of each part asked for."""
+
+    def __init__(self, draws: Draws, size: int, parts: Sequence[int]) -> None:
+        self._draws, self._size, self._parts = draws, size, parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[IndexedDraws]:
+        count = len(self._draws["bucket"])
+        for part in self._parts:
+            yield _rows(self._draws, torch.arange(part * self._size, min((part + 1) * self._size, count)))
+
+
+def _rows(draws: Draws, index: Int[Tensor, " n"]) -> IndexedDraws:
+    return {
+        "bucket": draws["bucket"][index],
+        "parameters": draws["parameters"][index],
+        "seed": draws["seed"][index],
+        "index": index,
+    }
+
+
+def even_draws(space: ParameterSpace, count: int, seed: int) -> Draws:
+    """Draws `count` samples from P0 as evenly as chance allows.
+
+    [0, 1) is cut into `count` strata and one random number from each picks a bucket. So a run of buckets (a class,
+    say) that holds a share s of the space gets s·count samples, less than 2 off. Then they are shuffled.
+    """
+
+    def stream(purpose: int) -> np.random.Generator:
+        return np.random.default_rng([seed, purpose])
+
+    place = (np.arange(count) + stream(_STRATUM).random(count)) / count
+    edges = space.volumes().cumsum(0)
+    position = torch.from_numpy(place[stream(_ORDER).permutation(count)]) * edges[-1]
+    # Never the end itself, which lies behind the last bucket.
+    position = position.minimum(edges[-1].nextafter(torch.zeros_like(edges[-1])))
+    bucket = torch.searchsorted(edges, position, right=True)
+    inside = stream(_INSIDE)
+    uniform = torch.from_numpy(inside.random((count, len(space.columns)), dtype=np.float32))
+    number = torch.from_numpy(inside.integers(0, 2**63 - 1, count))
+    return {"bucket": bucket, "parameters": space.place(bucket, uniform), "seed": number}
