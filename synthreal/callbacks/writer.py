@@ -29,10 +29,10 @@ class DatasetWriter(Callback):
     """Writes the batches of `predict` to a folder: pictures, a manifest, and what a reader must know of them.
 
     `dataset.json` describes the data set; `manifest.csv` has a row for each sample: path, index, class, label, bucket,
-    seed, each generator parameter as `u.<name>`, and the object's box and viewpoint if the batch has them. Only one
-    batch is ever held. A part (a batch) counts once its record in `parts/` is there. A run that was stopped goes on
-    with the missing parts when it is started again, on any number of processes, and leaves what an unbroken run would
-    have left. Several machines need a folder that all of them see.
+    seed, what the generator names (such as the model), each parameter as `u.<name>`, and the object's box and viewpoint
+    if the batch has them. Only one batch is ever held. A part (a batch) counts once its record in `parts/` is there. A
+    run that was stopped goes on with the missing parts when it is started again, on any number of processes, and leaves
+    what an unbroken run would have left. Several machines need a folder that all of them see.
 
     Args:
         output: The folder. Empty, missing, or holding this same data set unfinished.
@@ -174,13 +174,15 @@ def _check_names(classes: Sequence[str]) -> None:
 
 def _rows(batch: Batch, data: GeneratedDataModule) -> list[Row]:
     index, label = batch["index"].cpu(), batch["label"].tolist()
+    rows = data.rows(index)
     columns: dict[str, list[Any]] = {
         "index": index.tolist(),
         "class": [data.classes[i] for i in label],
         "label": label,
-        "bucket": data.draws["bucket"][index].tolist(),
-        "seed": data.draws["seed"][index].tolist(),
-        **_numbers("u", data.generator.space.columns, data.draws["parameters"][index]),
+        "bucket": rows["bucket"].tolist(),
+        "seed": rows["seed"].tolist(),
+        **data.generator.name(rows),
+        **_numbers("u", data.generator.space.columns, rows["parameters"]),
     }
     if "box" in batch:
         columns |= _numbers("box", _BOX, batch["box"])

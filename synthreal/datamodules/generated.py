@@ -117,7 +117,11 @@ class GeneratedDataModule(LightningDataModule):
 
     def make(self, index: Int[Tensor, " n"]) -> Batch:
         """Returns the samples at `index`, made on the CPU. Needs no trainer."""
-        return self.on_after_batch_transfer(_rows(self.draws, index), 0)
+        return self.on_after_batch_transfer(self.rows(index), 0)
+
+    def rows(self, index: Int[Tensor, " n"]) -> IndexedDraws:
+        """Returns the draws of the samples at `index`."""
+        return _rows(self.draws, index)
 
     def preview(self, count: int | None = None) -> Batch:
         """Returns the image, label and domain of the first `count` samples; None for some 24 of each class."""

@@ -36,6 +36,10 @@ class ImageGenerator(ABC):
             ConfigError: If the source does not suit the generator.
         """
 
+    def name(self, draws: Draws) -> dict[str, list[str]]:
+        """Returns names of what is in each image, such as its model's, for a manifest; most generators have none."""
+        return {}
+
     @abstractmethod
     def generate(self, draws: Draws, device: torch.device) -> Batch:
         """Returns image [S, C, H, W] in [0, 1], label, domain, bucket and parameters for each of S draws."""

@@ -1,6 +1,7 @@
 """The benchmark's merge: an object on a transparent background, turned, scaled and pasted on a photo (sec. 5.1)."""
 
 import math
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,8 @@ class CutPaste(ImageGenerator):
     with the mask and the box as by-products. u is that of the foreground, then (angle, scale, right, down, background).
 
     Args:
-        foreground: Makes premultiplied images on black, with their masks: `MeshImages` without a background. Draw it at the size of the result or below twice that, or it will flicker when it is shrunk.
+        foreground: Makes premultiplied images on black, with their masks: `MeshImages` without a background. Draw it
+            at the size of the result or below twice that, or it will flicker when it is shrunk.
         background: Photos; `Scenes` for those that suit each class.
         image_size: Side of the result, pixels.
         scale: Least and largest size, as a share of the largest that fits.
@@ -61,7 +63,7 @@ class CutPaste(ImageGenerator):
             own += [Continuous(f"first shift {side}", -1 / 3, 1 / 3) for side in ("right", "down")]
         # One factor a bucket, those of the foreground first, so that its buckets are those of the result.
         self.space = Product([*_factors(foreground.space), *own])
-        self._pictures: Pictures | None = None
+        self._on_device: dict[torch.device, Pictures] = {}
 
     def generate(self, draws: Draws, device: torch.device) -> Batch:
         """See `ImageGenerator.generate`. Adds mask and box.
@@ -85,14 +87,29 @@ class CutPaste(ImageGenerator):
         batch["mask"], batch["box"] = mask, boxes(mask)
         return batch
 
+    def name(self, draws: Draws) -> dict[str, list[str]]:
+        """See `ImageGenerator.name`: what the foreground names, and the background."""
+        width = len(self.foreground.space.columns)
+        parameters = draws["parameters"]
+        inner = Draws(bucket=draws["bucket"], parameters=parameters[:, :width], seed=draws["seed"])
+        place = parameters[:, self.space.columns.index("background")]
+        behind = self.pictures.by_class.choose(parameters[:, 0].long(), place)
+        return {**self.foreground.name(inner), "background": [self.pictures.names[i] for i in behind.tolist()]}
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The backgrounds, read when they are first needed."""
+        return self.background.load(self.foreground.classes)
+
     def _behind(
         self, made: Batch, columns: dict[str, Tensor], draws: Draws, device: torch.device
     ) -> Float[Tensor, "b 3 h w"]:
-        if self._pictures is None or self._pictures.images.device != device:
-            self._pictures = self.background.load(self.foreground.classes).to(device)
-        index = self._pictures.by_class.choose(made["label"], columns["background"])
+        if device not in self._on_device:
+            self._on_device[device] = self.pictures.to(device)
+        pictures = self._on_device[device]
+        index = pictures.by_class.choose(made["label"], columns["background"])
         place = uniforms(draws["seed"], _CROP, 4)
-        return crops(self._pictures.images, index, place, self.image_size, self.smallest_crop)
+        return crops(pictures.images, index, place, self.image_size, self.smallest_crop)
 
     def _pasted(self, rgba: Float[Tensor, "b 4 s s"], columns: dict[str, Tensor]) -> Float[Tensor, "b 4 h w"]:
         matrix = paste_matrix(columns["angle"], columns["scale"], columns["right"], columns["down"])

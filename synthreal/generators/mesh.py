@@ -11,7 +11,7 @@ from torch import Tensor
 from synthreal.batch import Batch, Draws, synthetic_batch
 from synthreal.datasets.by_class import ByClass, by_label
 from synthreal.datasets.meshes import LabelledMeshes, MeshCollection
-from synthreal.datasets.pictures import PictureSource
+from synthreal.datasets.pictures import Pictures, PictureSource
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
 from synthreal.generators.lighting import BackgroundLight, FixedLight, Lighting
@@ -145,10 +145,19 @@ class MeshImages(ImageGenerator):
             )
         return models
 
-    def model_names(self, draws: Draws) -> list[str]:
-        """Returns the name of the model in each image."""
+    def name(self, draws: Draws) -> dict[str, list[str]]:
+        """See `ImageGenerator.name`: model, and background if there is one."""
         columns = dict(zip(self.space.columns, draws["parameters"].unbind(1), strict=True))
-        return [self.models.meshes.names[i] for i in self.model_of(columns).tolist()]
+        names = {"model": [self.models.meshes.names[i] for i in self.model_of(columns).tolist()]}
+        if self.pictures is not None:
+            behind = self.pictures.by_class.choose(columns["class"].long(), columns["background"])
+            names["background"] = [self.pictures.names[i] for i in behind.tolist()]
+        return names
+
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """The backgrounds, read when they are first needed."""
+        return self.background.load(self.meshes.classes) if self.background else None
 
     def model_of(self, columns: Mapping[str, Tensor]) -> Int[Tensor, " b"]:
         """Returns the index of the model in each image."""
@@ -182,7 +191,7 @@ class _Drawer:
             textures = join_textures(meshes.textures, pack_textures(list(images)))
             tensors = meshes.tensors() | {f"textures.{name}": t for name, t in vars(textures).items()}
             meshes = meshes.from_tensors(meshes.names, tensors)
-        self.pictures = generator.background.load(classes).to(device) if generator.background else None
+        self.pictures = generator.pictures.to(device) if generator.pictures else None
         self.textures = self.textures.to(device) if self.textures else None
         meshes, size, flat = meshes.to(device), generator.image_size, generator.flat
         self.renderer: Rasteriser | PathTracer

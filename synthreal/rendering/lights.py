@@ -55,7 +55,7 @@ def environment_irradiance(panorama: Float[Tensor, "n 3 h w"]) -> Float[Tensor, 
     x, y = e.cos()[:, None] * a.sin(), -e.cos()[:, None] * a.cos()
     z = e.sin()[:, None].expand_as(x)
     basis = torch.stack([torch.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y])
-    solid_angle = (e.cos() * (math.pi / height) * (2 * math.pi / width))[:, None]
+    solid_angle = (e.cos() * 2 * math.sin(math.pi / 2 / height) * (2 * math.pi / width))[:, None]
     # Squared normalisation of each polynomial × the cosine lobe's factor (π, 2π/3, π/4) / π of its degree.
     pi = math.pi
     first, second = 3 / (4 * pi) * (2 / 3), 15 / (4 * pi) / 4

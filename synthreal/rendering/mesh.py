@@ -99,6 +99,8 @@ def build_mesh(
     if not solid.any():
         raise MeshError(f"{name}: no face has an area.")
     of_face = np.zeros(len(faces), np.int32) if material is None else np.asarray(material, np.int32)
+    if len(of_face) != len(faces):
+        raise MeshError(f"{name}: {len(of_face)} material indices for {len(faces)} faces.")
     faces = faces[solid]
     return Mesh(
         name=name,
@@ -160,4 +162,4 @@ def _doubled_areas(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
 def _unit(vectors: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     up = np.array([0, 0, 1], np.float32)
-    return np.where(length > 0, vectors / np.where(length > 0, length, 1), up).astype(np.float32)
+    return np.where(length == 0, up, vectors / np.where(length == 0, 1, length)).astype(np.float32)

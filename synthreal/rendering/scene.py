@@ -14,7 +14,6 @@ from synthreal.rendering.lights import Lights
 from synthreal.rendering.packing import PackedMeshes
 
 
-
 @dataclass(frozen=True)
 class Views:
     """What to draw: one row for each image.

@@ -34,7 +34,7 @@ class PackedTextures:
         return PackedTextures(self.texels.to(device), self.start.to(device), self.size.to(device))
 
 
-def pack_textures(images: Sequence[UInt8[np.ndarray, "h w 3"]], largest: int = 512) -> PackedTextures:
+def pack_textures(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], largest: int = 512) -> PackedTextures:
     """Packs uint8 RGB images.
 
     Args:

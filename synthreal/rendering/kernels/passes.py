@@ -49,13 +49,15 @@ def meet(meshes: Meshes, eye: wp.vec3, ray: wp.vec3, t: wp.vec3i) -> wp.vec4:
 
 @wp.func
 def normal_at(meshes: Meshes, t: wp.vec3i, weight: wp.vec3, ray: wp.vec3, flat: wp.int32) -> wp.vec3:
-    """Unit normal towards the camera: surfaces have two sides."""
+    """Unit normal on the side of the face that the camera sees: surfaces have two."""
+    p = meshes.vertices[t[0]]
+    across = wp.cross(meshes.vertices[t[1]] - p, meshes.vertices[t[2]] - p)
     n = meshes.normals[t[0]] * weight[0] + meshes.normals[t[1]] * weight[1] + meshes.normals[t[2]] * weight[2]
     if flat != 0 or wp.dot(n, n) < 1.0e-12:
-        p = meshes.vertices[t[0]]
-        n = wp.cross(meshes.vertices[t[1]] - p, meshes.vertices[t[2]] - p)
+        n = across
     n = wp.normalize(n)
-    if wp.dot(n, ray) > 0.0:
+    # Near an outline a smooth normal may lean away from the camera though its face does not.
+    if (wp.dot(across, ray) > 0.0) == (wp.dot(across, n) > 0.0):
         n = -n
     return n
 

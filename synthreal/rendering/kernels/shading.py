@@ -64,7 +64,8 @@ def irradiance(rows: Rows, i: wp.int32, n: wp.vec3) -> wp.vec3:
     c = rows.irradiance[i]
     linear = c[0] + c[1] * n[1] + c[2] * n[2] + c[3] * n[0]
     square = c[4] * (n[0] * n[1]) + c[5] * (n[1] * n[2]) + c[6] * (3.0 * n[2] * n[2] - 1.0) + c[7] * (n[0] * n[2])
-    return linear + square + c[8] * (n[0] * n[0] - n[1] * n[1])
+    light = linear + square + c[8] * (n[0] * n[0] - n[1] * n[1])
+    return wp.max(light, wp.vec3(0.0, 0.0, 0.0))  # far from a strong light the polynomials may be less
 
 
 @wp.func
