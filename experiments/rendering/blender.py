@@ -5,12 +5,11 @@ It knows nothing of synthreal and runs in a process of its own, in Blender or wh
     blender --background --python blender.py -- DATA MODELS OUTPUT
     python blender.py DATA MODELS OUTPUT          # pip install bpy
 
-DATA is a folder that DatasetWriter wrote from MeshImages over MeshFolder(MODELS) with its default axes. For each row of
-its manifest `OUTPUT/image/<class>/<index>.png` is drawn, on a transparent background; files that are there stay. The
+DATA is what DatasetWriter wrote (folders) from MeshImages over MeshFolder(MODELS) with its default axes. For each row
+of its manifest `OUTPUT/image/<class>/<index>.png` is drawn, on a transparent background; files that are there stay. The
 manifest's angles, distance, focal length, shift and RandomLight's columns are obeyed; without them the focal length is
---focal-length and the light FixedLight's. It cannot know of `fill`, and texture, background and
-occluder are left out. Cycles shades in linear light where the rasteriser shades display values: between the sun and the
-shadow it comes out darker or brighter.
+--focal-length and the light FixedLight's. It cannot know of `fill`, and texture, background and occluder are left out.
+Cycles shades in linear light where the rasteriser shades display values: half-lit sides differ a little.
 """
 
 import argparse
@@ -24,7 +23,6 @@ from pathlib import Path
 import bpy
 from mathutils import Matrix, Vector
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".off")
 SENSOR = 36.0  # mm; any will do
 GAMMA = 2.2  # display values to light
 Row = dict[str, str]
@@ -44,15 +42,16 @@ def main() -> None:
     args = parser.parse_args(told)
     with (args.data / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))[: args.limit]
+    if missing := [name for name in ("model", "u.distance") if name not in rows[0]]:
+        sys.exit(f"{args.data / 'manifest.csv'} has no column {', '.join(missing)}: MeshImages did not make it.")
     size = args.size or bpy.data.images.load(str((args.data / rows[0]["path"]).resolve())).size[0]
     describe(args.data, args.output)
-    models = {(row["class"], row["index"]): model_of(row, args.models) for row in rows}
     drawn: Path | None = None
-    for row in sorted(rows, key=lambda row: str(models[row["class"], row["index"]])):
+    for row in sorted(rows, key=lambda row: row["model"]):  # each is loaded once
         target = (args.output / "image" / row["class"] / f"{int(row['index']):06d}.png").resolve()
         if target.exists():
             continue
-        model = models[row["class"], row["index"]]
+        model = args.models / row["model"]
         if model != drawn:
             empty_scene(size, args.samples)
             load(model)
@@ -71,24 +70,6 @@ def describe(data: Path, output: Path) -> None:
     description.pop("fingerprint", None)
     (output / "dataset.json").write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     (output / "manifest.csv").write_bytes((data / "manifest.csv").read_bytes())
-
-
-def model_of(row: Row, models: Path) -> Path:
-    """Returns the file of a row: its column `model`, or the one that `u.model` picks from the class's folder."""
-    if "model" in row:
-        return models / row["model"]
-    folder = models / row["class"]
-    files = sorted(
-        (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not _hidden(path, folder)),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
-    if not files:
-        sys.exit(f"{folder}: no model file ({', '.join(SUFFIXES)}).")
-    return files[min(int(float(row.get("u.model", 0)) * len(files)), len(files) - 1)]
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def empty_scene(size: int, samples: int) -> None:
@@ -114,6 +95,8 @@ def empty_scene(size: int, samples: int) -> None:
 
 def load(model: Path) -> None:
     """Imports a model: up is z, its front faces -y, and it fits a unit box about the origin."""
+    if not model.is_file():
+        sys.exit(f"There is no model {model}: MODELS must be the root of the MeshFolder that DATA was made from.")
     before, suffix = set(bpy.data.objects), model.suffix.lower()
     if suffix in (".glb", ".gltf"):
         bpy.ops.import_scene.gltf(filepath=str(model))

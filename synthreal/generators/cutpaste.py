@@ -1,14 +1,16 @@
 """The benchmark's merge: an object on a transparent background, turned, scaled and pasted on a photo (sec. 5.1)."""
 
+import copy
 import math
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthreal.batch import Batch, Draws, synthetic_batch
+from synthreal.batch import Batch, Draws, LabelledImages, synthetic_batch
 from synthreal.datasets.pictures import Pictures, PictureSource
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
@@ -37,7 +39,7 @@ class CutPaste(ImageGenerator):
         smallest_crop: Least side of the part of a photo that is used, as a share of the photo's side.
 
     Raises:
-        ConfigError: If the scale is no share.
+        ConfigError: If a share or the size is out of range.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class CutPaste(ImageGenerator):
             raise ConfigError(f"scale is least and largest share of the size that fits, not {scale}.")
         if not 0 < smallest_crop <= 1:
             raise ConfigError(f"smallest_crop is a share above 0 and up to 1, not {smallest_crop}.")
+        if image_size < 1:
+            raise ConfigError(f"image_size is at least 1 pixel, not {image_size}.")
         self.foreground, self.background, self.image_size = foreground, background, image_size
         self.augment, self.smallest_crop = augment, smallest_crop
         self.num_classes = foreground.num_classes
@@ -65,25 +69,35 @@ class CutPaste(ImageGenerator):
         self.space = Product([*_factors(foreground.space), *own])
         self._on_device: dict[torch.device, Pictures] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "CutPaste":
+        # The backgrounds never change: copies share them, and whichever needs them first loads them.
+        other = copy.copy(self)
+        other.foreground = copy.deepcopy(self.foreground, memo)
+        return other
+
+    def bind(self, source: LabelledImages) -> None:
+        """Hands the real images to the foreground. See `ImageGenerator.bind`."""
+        self.foreground.bind(source)
+
     def generate(self, draws: Draws, device: torch.device) -> Batch:
         """See `ImageGenerator.generate`. Adds mask and box.
 
         Raises:
-            ConfigError: If the foreground makes no masks.
+            ConfigError: If the foreground makes no colour images with masks, or has a background of its own.
         """
         width = len(self.foreground.space.columns)
         parameters = draws["parameters"]
         made = self.foreground.generate(
             Draws(bucket=draws["bucket"], parameters=parameters[:, :width], seed=draws["seed"]), device
         )
-        if "mask" not in made:
-            raise ConfigError(f"{type(self.foreground).__name__} makes no masks: CutPaste needs to know the object.")
+        if device not in self._on_device:
+            _check_foreground(made, type(self.foreground).__name__)
+            self._on_device[device] = self.pictures.to(device)
         columns = dict(zip(self.space.columns[width:], parameters[:, width:].unbind(1), strict=True))
         rgba = self._pasted(torch.cat([made["image"], made["mask"]], 1), columns)
         mask = rgba[:, 3:]
-        batch = synthetic_batch(
-            over(rgba[:, :3], mask, self._behind(made, columns, draws, device)), made["label"], draws
-        )
+        behind = self._behind(self._on_device[device], made["label"], columns["background"], draws["seed"])
+        batch = synthetic_batch(over(rgba[:, :3], mask, behind), made["label"], draws)
         batch["mask"], batch["box"] = mask, boxes(mask)
         return batch
 
@@ -101,15 +115,9 @@ class CutPaste(ImageGenerator):
         """The backgrounds, read when they are first needed."""
         return self.background.load(self.foreground.classes)
 
-    def _behind(
-        self, made: Batch, columns: dict[str, Tensor], draws: Draws, device: torch.device
-    ) -> Float[Tensor, "b 3 h w"]:
-        if device not in self._on_device:
-            self._on_device[device] = self.pictures.to(device)
-        pictures = self._on_device[device]
-        index = pictures.by_class.choose(made["label"], columns["background"])
-        place = uniforms(draws["seed"], _CROP, 4)
-        return crops(pictures.images, index, place, self.image_size, self.smallest_crop)
+    def _behind(self, pictures: Pictures, label: Tensor, position: Tensor, seed: Tensor) -> Float[Tensor, "b 3 h w"]:
+        index = pictures.by_class.choose(label, position)
+        return crops(pictures.images, index, uniforms(seed, _CROP, 4), self.image_size, self.smallest_crop)
 
     def _pasted(self, rgba: Float[Tensor, "b 4 s s"], columns: dict[str, Tensor]) -> Float[Tensor, "b 4 h w"]:
         matrix = paste_matrix(columns["angle"], columns["scale"], columns["right"], columns["down"])
@@ -155,6 +163,13 @@ def affine_matrix(
     # y runs down: what turns counter-clockwise on screen has this inverse.
     inverse = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
     return torch.cat([inverse, -inverse @ shift[:, :, None]], 2)
+
+
+def _check_foreground(made: Batch, name: str) -> None:
+    if "mask" not in made or made["image"].shape[1] != 3:
+        raise ConfigError(f"{name} makes no colour images with masks, which CutPaste needs to cut the object out.")
+    if bool((made["image"] > made["mask"] + 1e-3).any()):
+        raise ConfigError(f"{name} draws outside its mask: CutPaste needs the object alone. Leave out its background.")
 
 
 def _factors(space: ParameterSpace) -> tuple[ParameterSpace, ...]:
