@@ -66,7 +66,9 @@ def contact_sheet(
     columns: int = 12,
 ) -> Figure:
     """Images in rows by class, up to `columns` of each, one panel a name: name → (images [N, C, H, W], labels [N])."""
-    figure = Figure(figsize=(0.5 * columns * len(panels) + 1, 0.5 * len(classes) + 0.4), layout="constrained")
+    names = 0.3 + 0.11 * max(map(len, classes))
+    size = ((0.5 * columns + names) * len(panels) + 0.2, 0.5 * len(classes) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
     for axis, (name, (images, labels)) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
