@@ -33,7 +33,7 @@ def sample_ray(lens: Lens, x: float, y: float) -> wp.vec3:
 
 @wp.func
 def meet(meshes: Meshes, eye: wp.vec3, ray: wp.vec3, t: wp.vec3i) -> wp.vec4:
-    """Barycentric weights and depth where a ray meets a face's plane (Möller and Trumbore 1997)."""
+    """Barycentric weights and depth of the point of a face that a ray meets (Möller and Trumbore 1997)."""
     p = meshes.vertices[t[0]]
     first = meshes.vertices[t[1]] - p
     second = meshes.vertices[t[2]] - p
@@ -43,8 +43,10 @@ def meet(meshes: Meshes, eye: wp.vec3, ray: wp.vec3, t: wp.vec3i) -> wp.vec4:
     s = eye - p
     q = wp.cross(s, first)
     u = wp.clamp(wp.dot(s, h) * inverse, 0.0, 1.0)
-    v = wp.clamp(wp.dot(ray, q) * inverse, 0.0, 1.0)
-    return wp.vec4(1.0 - u - v, u, v, wp.dot(second, q) * inverse)
+    v = wp.clamp(wp.dot(ray, q) * inverse, 0.0, 1.0 - u)
+    # From the weights: of a face seen from its edge the determinant is noise, its points are not.
+    depth = wp.dot(first * u + second * v - s, ray) / wp.dot(ray, ray)
+    return wp.vec4(1.0 - u - v, u, v, wp.max(depth, NEAR))
 
 
 @wp.func
@@ -112,7 +114,7 @@ def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dty
             hit = meet(meshes, lens.eye, ray, t)
             weight = wp.vec3(hit[0], hit[1], hit[2])
             covered += 1.0
-            nearest = wp.min(nearest, wp.max(hit[3], NEAR))
+            nearest = wp.min(nearest, hit[3])
             if canvas.with_colour != 0 or canvas.with_normals != 0:
                 n = normal_at(meshes, t, weight, ray, canvas.flat)
                 normal += n
