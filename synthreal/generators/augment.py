@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from synthreal.batch import Batch, Draws, LabelledImages, synthetic_batch
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
+from synthreal.rendering.compositing import affine_grid
 from synthreal.spaces import Categorical, Continuous, Product, Union
 
 
@@ -35,19 +36,6 @@ def affine_matrices(
     shift_y, shift_x = chosen[3] * (-2 / height), chosen[4] * (-2 / width)
     across_x, across_y = (sin + chosen[6]) * (-height / width), (sin - chosen[5]) * (width / height)
     return torch.stack([right, across_x, shift_x, across_y, down, shift_y], 1).view(-1, 2, 3)
-
-
-def affine_grid(matrix: Float[Tensor, "n 2 3"], height: int, width: int) -> Float[Tensor, "n h w 2"]:
-    """Returns what `F.affine_grid(…, align_corners=False)` does, up to rounding.
-
-    A sum of one term a column and one a row, instead of a matrix product a pixel; x and y lie in planes of their
-    own, which `grid_sample` reads fastest.
-    """
-    x = (2 * torch.arange(width, device=matrix.device) + 1) / width - 1
-    y = (2 * torch.arange(height, device=matrix.device) + 1) / height - 1
-    columns = matrix[:, :, :1] * x
-    rows = torch.addcmul(matrix[:, :, 2:], matrix[:, :, 1:2], y)
-    return (rows[:, :, :, None] + columns[:, :, None, :]).permute(0, 2, 3, 1)
 
 
 class Augment(ImageGenerator):

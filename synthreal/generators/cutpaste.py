@@ -15,7 +15,7 @@ from synthreal.datasets.pictures import Pictures, PictureSource
 from synthreal.errors import ConfigError
 from synthreal.generators.base import ImageGenerator
 from synthreal.generators.randomness import uniforms
-from synthreal.rendering.compositing import boxes, crops, over, turned_square
+from synthreal.rendering.compositing import affine_grid, boxes, crops, over, turned_square
 from synthreal.spaces import Circular, Continuous, ParameterSpace, Product
 
 _CROP = 10  # purpose of a sample's own random numbers
@@ -121,8 +121,7 @@ class CutPaste(ImageGenerator):
 
     def _pasted(self, rgba: Float[Tensor, "b 4 s s"], columns: dict[str, Tensor]) -> Float[Tensor, "b 4 h w"]:
         matrix = paste_matrix(columns["angle"], columns["scale"], columns["right"], columns["down"])
-        size = [len(rgba), 4, self.image_size, self.image_size]
-        grid = F.affine_grid(matrix, size, align_corners=False)
+        grid = affine_grid(matrix, self.image_size, self.image_size)
         if not self.augment:
             return F.grid_sample(rgba, grid, align_corners=False)
         shift = torch.stack([columns["first shift right"], columns["first shift down"]], 1) * 2

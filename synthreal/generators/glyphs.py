@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from synthreal.batch import Batch, Draws, synthetic_batch
 from synthreal.errors import ConfigError
-from synthreal.generators.augment import affine_grid
 from synthreal.generators.base import ImageGenerator
 from synthreal.generators.randomness import normals
+from synthreal.rendering.compositing import affine_grid
 from synthreal.rendering.fonts import FONTS, TILE, check_fonts, distance_field
 from synthreal.spaces import Categorical, Continuous, Product
 
