@@ -398,7 +398,8 @@ def test_the_seed_picks_the_part_of_the_background_alone():
     assert torch.equal(one["mask"], other["mask"])
     assert (one["image"] - other["image"]).abs().max() > 0.05
     whole = cut_paste(torch.zeros(4, SIZE, SIZE), Noise(1, 64), smallest_crop=1)
-    mirrored = [torch.equal(make(whole, 0)["image"], make(whole, seed)["image"].flip(3)) for seed in range(9)]
+    first = make(whole, 0)["image"]
+    mirrored = [torch.allclose(first, make(whole, seed)["image"].flip(3), atol=1e-4) for seed in range(9)]
     assert set(mirrored) == {True, False}
 
 
