@@ -19,6 +19,7 @@ from synthreal.rendering.compositing import affine_grid, boxes, crops, over, tur
 from synthreal.spaces import Circular, Continuous, ParameterSpace, Product
 
 _CROP = 10  # purpose of a sample's own random numbers
+_CACHED_PIXELS = 2**17
 
 
 class CutPaste(ImageGenerator):
@@ -93,13 +94,25 @@ class CutPaste(ImageGenerator):
         if device not in self._on_device:
             _check_foreground(made, type(self.foreground).__name__)
             self._on_device[device] = self.pictures.to(device)
-        columns = dict(zip(self.space.columns[width:], parameters[:, width:].unbind(1), strict=True))
-        rgba = self._pasted(torch.cat([made["image"], made["mask"]], 1), columns)
-        mask = rgba[:, 3:]
-        behind = self._behind(self._on_device[device], made["label"], columns["background"], draws["seed"])
-        batch = synthetic_batch(over(rgba[:, :3], mask, behind), made["label"], draws)
+        rgba = torch.cat([made["image"], made["mask"]], 1)
+        # On a CPU a few images at a time stay in the cache: twice as fast.
+        piece = max(1, _CACHED_PIXELS // self.image_size**2) if device.type == "cpu" else len(rgba)
+        tables = (rgba, made["label"], draws["seed"], parameters[:, width:])
+        parts = zip(*(table.split(piece) for table in tables), strict=True)
+        images, masks = zip(*(self._merged(*part) for part in parts), strict=True)
+        mask = torch.cat(masks)
+        batch = synthetic_batch(torch.cat(images), made["label"], draws)
         batch["mask"], batch["box"] = mask, boxes(mask)
         return batch
+
+    def _merged(
+        self, rgba: Float[Tensor, "b 4 s s"], label: Tensor, seed: Tensor, own: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 1 h w"]]:
+        """Image and mask of objects over their backgrounds."""
+        columns = dict(zip(self.space.columns[-own.shape[1] :], own.unbind(1), strict=True))
+        pasted = self._pasted(rgba, columns)
+        behind = self._behind(self._on_device[rgba.device], label, columns["background"], seed)
+        return over(pasted[:, :3], pasted[:, 3:], behind), pasted[:, 3:]
 
     def name(self, draws: Draws) -> dict[str, list[str]]:
         """See `ImageGenerator.name`: what the foreground names, and the background."""

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synthreal.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Lights:
@@ -17,11 +19,18 @@ class Lights:
             in the normal: all nine (`environment_irradiance`), or the first alone (`ambient`).
         position: Homogeneous: (direction towards the light, 0), or (place, 1) of a point light.
         colour: Of each light; a point light's is that at distance 1 and falls with the square of the distance.
+
+    Raises:
+        ConfigError: If there are neither 1 nor 9 coefficients.
     """
 
     irradiance: Float[Tensor, "b k 3"]
     position: Float[Tensor, "b l 4"]
     colour: Float[Tensor, "b l 3"]
+
+    def __post_init__(self) -> None:
+        if self.irradiance.shape[1] not in (1, 9):
+            raise ConfigError(f"irradiance has 1 coefficient or all 9, not {self.irradiance.shape[1]}.")
 
     def to(self, device: torch.device) -> "Lights":
         """Returns the same lights on `device`."""

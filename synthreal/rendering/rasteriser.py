@@ -17,7 +17,7 @@ from synthreal.rendering.packing import PackedMeshes
 from synthreal.rendering.scene import Views, share, share_meshes, share_views
 
 Output = Literal["rgba", "mask", "depth", "normals", "semantic"]
-_CHUNK_BYTES = 2**28  # of samples drawn at a time
+_CHUNK_BYTES = 2**28  # of scratch
 
 
 class Pictures(TypedDict, total=False):
@@ -80,7 +80,8 @@ class Rasteriser:
             name: torch.empty(count if name in wanted else 1, channels, side, side, device=self.device)
             for name, channels in (("rgba", 4), ("depth", 1), ("normals", 3), ("semantic", 3))
         }
-        chunk = max(1, _CHUNK_BYTES // (8 * (side * self.supersampling) ** 2))
+        # A key for each sample and, on a GPU, every vertex on screen.
+        chunk = max(1, _CHUNK_BYTES // (8 * (side * self.supersampling) ** 2 + 12 * self._most_vertices))
         with _torch_stream(self.device):
             for start in range(0, count, chunk):
                 part = slice(start, start + chunk)

@@ -101,7 +101,7 @@ BODY = bytes(8 * 8 * 4)
         (b"#?RADIANCE\n\n-Y eight +X 8\n" + BODY, "not a Radiance picture"),
         (b"#?RADIANCE\n\n-Y -8 +X -8\n" + BODY, "not a Radiance picture"),
         (b"#?RADIANCE\n\n-Y 0 +X 8\n" + BODY, "not a Radiance picture"),
-        (b"#?RADIANCE\n\n-Y 99999999 +X 99999999\n" + BODY, "cannot be in"),
+        (b"#?RADIANCE\n\n-Y 99999 +X 99999\n" + BODY, "cannot be in"),
         (b"#?RADIANCE\nFORMAT=32-bit_rle_xyze\n\n-Y 8 +X 8\n" + BODY, "XYZ"),
         (b"#?RADIANCE\n\n-Y 1 +X 8\n\x02\x02\x00\x09" + BODY, "another width"),
         (b"#?RADIANCE\n\n-Y 1 +X 8\n\x02\x02\x00\x08\x89\x01" + BODY, "longer than its row"),

@@ -63,7 +63,13 @@ def test_broken_photos_stop_or_are_skipped(tmp_path):
     assert names_of(pictures, 2) == {"a.png", "c.png"}
 
 
-SCENES = {"cup": ["kitchen", "b/bakery"], "ship": ["sea"], "banana": ["kitchen"], "unused": ["desert"]}
+SCENES = {
+    "cup": ["kitchen", "b/bakery"],
+    "ship": ["sea"],
+    "banana": ["kitchen"],
+    "stove": ["kitchenette"],
+    "unused": ["desert"],
+}
 
 
 @pytest.fixture
@@ -75,11 +81,12 @@ def places(tmp_path):
 
 
 def test_every_class_gets_its_own_scenes_only(places):
-    pictures = Scenes(str(places), SCENES, side=8).load(LABELS)
+    pictures = Scenes(str(places), SCENES, side=8).load([*LABELS, "stove"])
     assert names_of(pictures, 0) == {"kitchen/1.jpg", "kitchen/2.jpg", "b/bakery/1.jpg"}
     assert names_of(pictures, 1) == {"sea/1.jpg", "sea/far/2.jpg"}
     assert names_of(pictures, 2) == {"kitchen/1.jpg", "kitchen/2.jpg"}
-    assert pictures.by_class.count.tolist() == [3, 2, 2]
+    assert names_of(pictures, 3) == {"kitchenette/1.jpg"}
+    assert pictures.by_class.count.tolist() == [3, 2, 2, 1]
     red = dict(zip(pictures.names, pictures.images[:, 0, 4, 4].tolist(), strict=True))
     assert red["sea/1.jpg"] == pytest.approx(150, abs=2)
 

@@ -97,6 +97,11 @@ def test_the_whole_picture_and_its_mirror_image():
     torch.testing.assert_close(cut(0, 0, 0, 0.5, size=SIDE, smallest=1), whole.flip(2), atol=1e-5, rtol=0)
 
 
+def test_a_part_finer_than_the_picture_has_no_dark_border():
+    even = cut(0.3, 0, 1, 0, size=2 * SIDE, smallest=0.9, index=1)
+    torch.testing.assert_close(even, torch.full_like(even, 200 / 255))
+
+
 def test_each_sample_has_its_own_picture():
     place = torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
     made = crops(slopes(), torch.tensor([1, 0, 1]), place, 8)
