@@ -81,7 +81,7 @@ def test_parts_of_a_batch_change_nothing(meshes, views, monkeypatch):
     drawn = []
     launch = Rasteriser._draw
     monkeypatch.setattr(Rasteriser, "_draw", lambda self, part, *rest: (drawn.append(part), launch(self, part, *rest)))
-    monkeypatch.setattr(rasteriser, "_CHUNK_BYTES", 3 * 8 * 48**2)
+    monkeypatch.setattr(rasteriser, "_CHUNK_BYTES", 3 * (8 * 48**2 + 12 * max(len(m.vertices) for m in meshes)))
     assert same(draw.render(some, EVERY), whole)
     monkeypatch.setattr(rasteriser, "_CHUNK_BYTES", 1)
     assert same(draw.render(some, EVERY), whole)
