@@ -51,7 +51,8 @@ def read_pictures(
 
     def read(path: Path) -> np.ndarray | str:
         try:
-            with Image.open(path) as image:
+            with Image.open(path) as file:
+                image = ImageOps.exif_transpose(file)  # phones store how they were held
                 # Pillow warns about palettes that hold transparency, unless they pass through RGBA.
                 colours = image.convert("RGBA") if image.mode == "P" else image
                 return np.asarray(ImageOps.fit(colours.convert("RGB"), (side, side), Image.Resampling.BILINEAR))

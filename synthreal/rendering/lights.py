@@ -70,4 +70,5 @@ def environment_irradiance(panorama: Float[Tensor, "n 3 h w"]) -> Float[Tensor, 
     first, second = 3 / (4 * pi) * (2 / 3), 15 / (4 * pi) / 4
     scale = [1 / (4 * pi), first, first, first, second, second, second / 12, second, second / 4]
     weight = basis * solid_angle * basis.new_tensor(scale)[:, None, None]
-    return torch.einsum("nchw,khw->nkc", panorama, weight)
+    # Sums, not a matrix product: its last bits would depend on the batch.
+    return (panorama[:, None] * weight[:, None]).sum((3, 4))

@@ -156,7 +156,7 @@ class Constant(ParameterSpace):
 
     def place(self, bucket: Int[Tensor, " n"], uniform: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """The value, whatever the uniform number."""
-        return torch.full((len(bucket), 1), self.value)
+        return torch.full((len(bucket), 1), float(self.value))
 
     def assign(self, parameters: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
         """Bucket 0; a relative error of 1e-6 is let pass."""

@@ -158,3 +158,14 @@ def test_no_bytes_raise_anything_else(tmp_path, suffix):
             assert str(path) in str(error)
             broken += 1
     assert broken > 8
+
+
+def test_a_photo_taken_sideways_is_turned_upright(tmp_path):
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255  # bright above
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = 6  # the camera was turned: show it turned by 90° clockwise
+    image.save(tmp_path / "phone.png", exif=exif)
+    (picture,), _ = read_pictures([tmp_path / "phone.png"], 16)
+    assert picture[:, :, 10:].min() == 255 and picture[:, :, :6].max() == 0

@@ -86,7 +86,6 @@ def test_a_backgrounds_upper_half_lights_the_top():
     assert np.abs([top[:2], side[:2], below[:2]]).max() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="environment_irradiance multiplies matrices: its last bits follow the batch")
 def test_each_image_has_the_light_of_its_own_background():
     draw = torch.Generator().manual_seed(0)
     background, strength = torch.rand(33, 3, 32, 32, generator=draw), torch.rand(33, generator=draw)
