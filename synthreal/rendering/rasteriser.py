@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synthreal.errors import ConfigError
-from synthreal.rendering.kernels.passes import Canvas, measure, shade
+from synthreal.rendering.kernels.passes import Canvas, measure, shade, shade_rows
 from synthreal.rendering.kernels.visibility import see_faces, see_image, see_vertices
 from synthreal.rendering.packing import PackedMeshes
 from synthreal.rendering.scene import Views, share, share_meshes, share_views
@@ -119,7 +119,11 @@ class Rasteriser:
         canvas.flat = int(self.flat)
         canvas.with_colour, canvas.with_normals = int("rgba" in outputs), int("normals" in outputs)
         canvas.with_semantic = int("semantic" in outputs)
-        self._launch(shade, (count, self.image_size, self.image_size), rows, self.supersampling, visible, canvas)
+        drawn = (rows, self.supersampling, visible, canvas)
+        if self.device.type == "cpu":
+            self._launch(shade_rows, (count, self.image_size), *drawn)
+        else:
+            self._launch(shade, (count, self.image_size, self.image_size), *drawn)
 
     def _scratch(self, count: int) -> Any:
         return share(torch.empty(count * self._most_vertices, 3, device=self.device), wp.vec3)

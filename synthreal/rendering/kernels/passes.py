@@ -26,8 +26,8 @@ class Canvas:
 @wp.func
 def sample_ray(lens: Lens, x: float, y: float) -> wp.vec3:
     """World direction through a point of the picture, of depth 1."""
-    right = (x - lens.centre[0]) / lens.scale
-    up = (lens.centre[1] - y) / lens.scale
+    right = (x - lens.centre[0]) * lens.pixel
+    up = (lens.centre[1] - y) * lens.pixel
     return wp.transpose(lens.rotation) * wp.vec3(right, up, -1.0)
 
 
@@ -81,27 +81,61 @@ def colour_at(
     eye: wp.vec3,
     path: wp.vec3,
     n: wp.vec3,
-    scale: float,
+    pixel: float,
 ) -> wp.vec3:
-    """Colour of the point that lies `path` from the eye; `scale` samples see a unit of length at depth 1."""
+    """Colour of the point that lies `path` from the eye; a sample sees `pixel` of length at depth 1."""
     away = wp.length(path)
     facing = wp.max(-wp.dot(n, path) / away, 0.1)
-    # A sample covers away / scale across the line of sight, and more along a surface that leans.
-    albedo = albedo_of(meshes, rows, i, face, weight, eye + path, n, away / (scale * wp.sqrt(facing)))
+    # A sample covers away · pixel across the line of sight, and more along a surface that leans.
+    albedo = albedo_of(meshes, rows, i, face, weight, eye + path, n, away * pixel / wp.sqrt(facing))
     gloss = meshes.surface_gloss[meshes.material[face]]
-    return lit(rows, i, albedo, gloss, eye + path, n, path * (-1.0 / away))
+    return lit(rows, i, albedo, gloss, eye + path, n, path)
 
 
-@wp.kernel
-def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dtype=wp.uint64), canvas: Canvas):
+@wp.func
+def clear_pixel(canvas: Canvas, i: wp.int32, y: wp.int32, x: wp.int32):
+    """Leaves a pixel empty."""
+    nothing = wp.vec3(0.0, 0.0, 0.0)
+    if canvas.with_colour != 0:
+        put(canvas.rgba, i, y, x, nothing)
+    canvas.rgba[i, 3, y, x] = 0.0
+    canvas.depth[i, 0, y, x] = 0.0
+    if canvas.with_normals != 0:
+        put(canvas.normals, i, y, x, nothing)
+    if canvas.with_semantic != 0:
+        put(canvas.semantic, i, y, x, nothing)
+
+
+@wp.func
+def nearness(beyond: float, radius: float) -> float:
+    """1 at the near end of a ball of that radius, 0.5 at the far end; `beyond` is the depth less that of its middle."""
+    return 1.0 - 0.5 * wp.clamp((beyond + radius) / (2.0 * radius), 0.0, 1.0)
+
+
+@wp.func
+def shade_pixel(
+    meshes: Meshes,
+    rows: Rows,
+    lens: Lens,
+    samples: wp.int32,
+    visible: wp.array3d(dtype=wp.uint64),
+    canvas: Canvas,
+    i: wp.int32,
+    y: wp.int32,
+    x: wp.int32,
+):
     """Shades every sample of a pixel and takes their mean; depth is that of the nearest."""
-    i, y, x = wp.tid()
+    covered = int(0)
+    for k in range(samples * samples):
+        if visible[i, y * samples + k // samples, x * samples + k % samples] != EMPTY:
+            covered += 1
+    if covered == 0:  # most pixels
+        clear_pixel(canvas, i, y, x)
+        return
     mesh = rows.mesh[i]
-    lens = lens_of(rows, i, visible.shape[2], visible.shape[1])
     colour = wp.vec3(0.0, 0.0, 0.0)
     normal = wp.vec3(0.0, 0.0, 0.0)
     brightness = float(0.0)
-    covered = float(0.0)
     nearest = float(1.0e30)
     for k in range(samples * samples):
         row = y * samples + k // samples
@@ -113,26 +147,40 @@ def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dty
             t = meshes.faces[face]
             hit = meet(meshes, lens.eye, ray, t)
             weight = wp.vec3(hit[0], hit[1], hit[2])
-            covered += 1.0
             nearest = wp.min(nearest, hit[3])
             if canvas.with_colour != 0 or canvas.with_normals != 0:
                 n = normal_at(meshes, t, weight, ray, canvas.flat)
                 normal += n
                 if canvas.with_colour != 0:
-                    colour += colour_at(meshes, rows, i, face, weight, lens.eye, ray * hit[3], n, lens.scale)
+                    colour += colour_at(meshes, rows, i, face, weight, lens.eye, ray * hit[3], n, lens.pixel)
             if canvas.with_semantic != 0:
-                radius = meshes.radius[mesh]
-                far = (hit[3] - wp.length(lens.eye) + radius) / (2.0 * radius)
-                brightness += 1.0 - 0.5 * wp.clamp(far, 0.0, 1.0)
+                brightness += nearness(hit[3] - wp.length(lens.eye), meshes.radius[mesh])
     mean = 1.0 / float(samples * samples)
     if canvas.with_colour != 0:
         put(canvas.rgba, i, y, x, colour * mean)
-    canvas.rgba[i, 3, y, x] = covered * mean
-    canvas.depth[i, 0, y, x] = wp.where(covered > 0.0, nearest, 0.0)
+    canvas.rgba[i, 3, y, x] = float(covered) * mean
+    canvas.depth[i, 0, y, x] = nearest
     if canvas.with_normals != 0:
         put(canvas.normals, i, y, x, wp.normalize(lens.rotation * normal))
     if canvas.with_semantic != 0:
         put(canvas.semantic, i, y, x, rows.class_colour[i] * (brightness * mean))
+
+
+@wp.kernel
+def shade(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dtype=wp.uint64), canvas: Canvas):
+    """One pixel a thread, on a GPU."""
+    i, y, x = wp.tid()
+    lens = lens_of(rows, i, visible.shape[2], visible.shape[1])
+    shade_pixel(meshes, rows, lens, samples, visible, canvas, i, y, x)
+
+
+@wp.kernel
+def shade_rows(meshes: Meshes, rows: Rows, samples: wp.int32, visible: wp.array3d(dtype=wp.uint64), canvas: Canvas):
+    """One row of pixels a thread: on a CPU starting a thread takes longer than an empty pixel."""
+    i, y = wp.tid()
+    lens = lens_of(rows, i, visible.shape[2], visible.shape[1])
+    for x in range(canvas.depth.shape[3]):
+        shade_pixel(meshes, rows, lens, samples, visible, canvas, i, y, x)
 
 
 @wp.kernel

@@ -27,7 +27,8 @@ def wrapped(x: wp.int32, size: wp.int32) -> wp.int32:
 def sample_texture(meshes: Meshes, texture: wp.int32, uv: wp.vec2, footprint: float) -> wp.vec3:
     """Bilinear colour in [0, 1], at the level whose texels are as wide as the sample: `footprint` full-size ones."""
     size = meshes.texture_size[texture]
-    level = wp.clamp(int(wp.floor(wp.log2(wp.max(footprint, 1.0)) + 0.5)), 0, 11)
+    # The exponent of a float is its whole logarithm; √2 rounds it to the nearest.
+    level = wp.clamp((wp.cast(footprint * 1.41421356, wp.int32) >> 23) - 127, 0, 11)
     width = wp.max(size[0] >> level, 1)
     height = wp.max(size[1] >> level, 1)
     start = meshes.texture_start[texture, level]
@@ -69,22 +70,25 @@ def irradiance(rows: Rows, i: wp.int32, n: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def lit(rows: Rows, i: wp.int32, albedo: wp.vec3, gloss: wp.vec2, p: wp.vec3, n: wp.vec3, view: wp.vec3) -> wp.vec3:
-    """Lambert and Blinn-Phong colour of a point p with normal n, seen from the unit direction `view`."""
+def lit(rows: Rows, i: wp.int32, albedo: wp.vec3, gloss: wp.vec2, p: wp.vec3, n: wp.vec3, path: wp.vec3) -> wp.vec3:
+    """Lambert and Blinn-Phong colour of a point p with normal n, seen along `path`."""
     diffuse = irradiance(rows, i, n)
     highlight = wp.vec3(0.0, 0.0, 0.0)
     for k in range(rows.num_lights):
         light = rows.light[i, k]
-        towards = wp.vec3(light[0], light[1], light[2]) - p * light[3]
-        away = wp.length(towards)
-        strength = wp.where(light[3] > 0.0, 1.0 / wp.max(away * away, 1.0e-6), 1.0)
-        towards = towards / wp.max(away, 1.0e-6)
+        towards = wp.vec3(light[0], light[1], light[2])
+        strength = float(1.0)
+        if light[3] > 0.0:
+            towards = towards - p * light[3]
+            away = wp.length(towards)
+            strength = 1.0 / wp.max(away * away, 1.0e-6)
+        towards = wp.normalize(towards)
         facing = wp.dot(n, towards)
         if facing > 0.0:
             colour = rows.light_colour[i, k] * strength
             diffuse += colour * facing
             if gloss[0] > 0.0:
-                half = wp.max(wp.dot(n, wp.normalize(towards + view)), 0.0)
+                half = wp.max(wp.dot(n, wp.normalize(towards - wp.normalize(path))), 0.0)
                 highlight += colour * (gloss[0] * wp.pow(half, gloss[1]))
     return wp.min(wp.cw_mul(albedo, diffuse) + highlight, wp.vec3(1.0, 1.0, 1.0))
 

@@ -22,6 +22,7 @@ class Lens:
     eye: wp.vec3
     rotation: wp.mat33
     scale: wp.float32
+    pixel: wp.float32
     centre: wp.vec2
 
 
@@ -32,6 +33,7 @@ def lens_of(rows: Rows, i: wp.int32, width: wp.int32, height: wp.int32) -> Lens:
     lens.eye = rows.eye[i]
     lens.rotation = rows.rotation[i]
     lens.scale = rows.focal[i] * float(width)
+    lens.pixel = 1.0 / lens.scale
     shift = rows.principal[i]
     lens.centre = wp.vec2(float(width) * (0.5 + shift[0]), 0.5 * float(height) + float(width) * shift[1])
     return lens
@@ -73,15 +75,27 @@ def clip(p: wp.vec3, q: wp.vec3, r: wp.vec3):
 
 
 @wp.func
+def least(a: float, b: float) -> float:
+    """The smaller number, in one instruction: `wp.min` minds NaN."""
+    return wp.where(a < b, a, b)
+
+
+@wp.func
+def most(a: float, b: float) -> float:
+    """The larger number."""
+    return wp.where(a > b, a, b)
+
+
+@wp.func
 def fill(a: wp.vec3, b: wp.vec3, c: wp.vec3, i: wp.int32, face: wp.int32, visible: wp.array3d(dtype=wp.uint64)):
     """Enters a triangle on screen into the samples that it covers."""
     # Most faces of a fine mesh lie between the samples: leave as early as that shows.
-    low_x = wp.max(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5), 0.0)
-    high_x = wp.min(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5), float(visible.shape[2] - 1))
+    low_x = most(wp.ceil(least(a[0], least(b[0], c[0])) - 0.5), 0.0)
+    high_x = least(wp.floor(most(a[0], most(b[0], c[0])) - 0.5), float(visible.shape[2] - 1))
     if high_x < low_x:
         return
-    low_y = wp.max(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5), 0.0)
-    high_y = wp.min(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5), float(visible.shape[1] - 1))
+    low_y = most(wp.ceil(least(a[1], least(b[1], c[1])) - 0.5), 0.0)
+    high_y = least(wp.floor(most(a[1], most(b[1], c[1])) - 0.5), float(visible.shape[1] - 1))
     if high_y < low_y:
         return
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
@@ -92,18 +106,25 @@ def fill(a: wp.vec3, b: wp.vec3, c: wp.vec3, i: wp.int32, face: wp.int32, visibl
     ay = (c[0] - b[0]) * r
     bx = (c[1] - a[1]) * r
     by = (a[0] - c[0]) * r
-    for y in range(int(low_y), int(high_y) + 1):
+    left = int(low_x)
+    right = int(high_x)
+    bottom = int(high_y)
+    y = int(low_y)
+    while y <= bottom:
         dy = float(y) + 0.5 - c[1]
-        for x in range(int(low_x), int(high_x) + 1):
+        x = int(left)
+        while x <= right:
             dx = float(x) + 0.5 - c[0]
             wa = ax * dx + ay * dy
             wb = bx * dx + by * dy
             wc = 1.0 - wa - wb
-            if wa >= OVERLAP and wb >= OVERLAP and wc >= OVERLAP:
-                inverse = wp.max(wa * a[2] + wb * b[2] + wc * c[2], 0.0)
+            if least(wa, least(wb, wc)) >= OVERLAP:
+                inverse = most(wa * a[2] + wb * b[2] + wc * c[2], 0.0)
                 # The bits of positive floats sort like the floats: the nearest sample has the smallest key.
                 depth = wp.uint64(wp.uint32(0x7FFFFFFF) - wp.cast(inverse, wp.uint32))
                 wp.atomic_min(visible, i, y, x, (depth << wp.uint64(32)) | wp.uint64(face))
+            x += 1
+        y += 1
 
 
 @wp.func
@@ -122,10 +143,11 @@ def enter_face(
     b = screen[shift + t[1]]
     c = screen[shift + t[2]]
     d = c
-    hidden = int(a[2] < 0.0) + int(b[2] < 0.0) + int(c[2] < 0.0)
-    if hidden == 3:
-        return
-    if hidden > 0:
+    parts = int(1)
+    if least(a[2], least(b[2], c[2])) < 0.0:
+        hidden = int(a[2] < 0.0) + int(b[2] < 0.0) + int(c[2] < 0.0)
+        if hidden == 3:
+            return
         p, q, r, s = clip(
             in_camera(lens, vertices[t[0]]), in_camera(lens, vertices[t[1]]), in_camera(lens, vertices[t[2]])
         )
@@ -133,10 +155,13 @@ def enter_face(
         b = on_screen(lens, q)
         c = on_screen(lens, r)
         d = on_screen(lens, s)
-    for _part in range(1 + wp.where(hidden == 1, 1, 0)):
+        if hidden == 1:
+            parts = int(2)
+    while parts > 0:
         fill(a, b, c, i, face, visible)
         b = c
         c = d
+        parts -= 1
 
 
 @wp.kernel
