@@ -56,8 +56,9 @@ def crops(
 
 def boxes(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 4"]:
     """Returns left, top, right and bottom of what a mask covers by half a pixel or more; 0 where that is nothing."""
-    seen = mask[:, 0] >= 0.5
-    return torch.cat([_extent(seen.any(1)), _extent(seen.any(2))], 1)[:, [0, 2, 1, 3]]
+    # The largest of a column first: `any` over every pixel takes six times as long.
+    across, down = (mask[:, 0].amax(axis) >= 0.5 for axis in (1, 2))
+    return torch.cat([_extent(across), _extent(down)], 1)[:, [0, 2, 1, 3]]
 
 
 def _extent(seen: Tensor) -> Float[Tensor, "b 2"]:
