@@ -25,7 +25,7 @@ from synthreal.rendering.rasteriser import Rasteriser
 from synthreal.spaces import Categorical
 
 SIZES = (64, 128, 224)
-IMAGES, REPEATS = 64, 11
+IMAGES, REPEATS = 64, 7
 CPU = torch.device("cpu")
 _CROP = 10  # CutPaste's random numbers for the part of a background
 
