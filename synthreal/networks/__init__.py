@@ -1,5 +1,7 @@
 """Networks, as pure `torch.nn` modules."""
 
+from synthreal.networks.alexnet import AlexNet
 from synthreal.networks.lenet import LeNet
+from synthreal.networks.resnet import ResNet
 
-__all__ = ["LeNet"]
+__all__ = ["AlexNet", "LeNet", "ResNet"]
