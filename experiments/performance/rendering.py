@@ -14,6 +14,7 @@ import torch
 from knots import knots, random_views
 from measure import Row, parse_output, report, speed_row
 from render_peers import Embree, Peer, Pyrender
+from threadpoolctl import threadpool_limits
 from turns import bound_row, cpu_turns
 
 from synthreal.rendering.packing import PackedMeshes, pack_meshes
@@ -112,6 +113,7 @@ def main() -> None:
     """Runs all sizes."""
     output = parse_output()
     torch.set_num_threads(1)
+    threadpool_limits(1)  # NumPy's, or Embree's side would wait for threads that gain nothing
     report([row for size, bound in BOUNDS.items() for row in compare(size, bound)], output)
 
 
