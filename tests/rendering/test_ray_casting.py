@@ -184,7 +184,9 @@ def test_camera_that_grazes_a_mesh(render, cameras, rays):
     vertices, faces = knot()
     mesh = in_unit_box(build_mesh("knot", vertices.astype(np.float32), faces))
     camera = replace(cameras(8, seed=5), distance=torch.linspace(0.1, 0.5, 8), focus=torch.zeros(8, 3))
-    check(mesh, replace(camera, focal=camera.focal / 2), render, rays, 2, flat=True)
+    found = check(mesh, replace(camera, focal=camera.focal / 2), render, rays, 2, flat=True)
+    depth = found["depth"][found["mask"] > 0]
+    assert 0.01 <= depth.min() < 0.1
 
 
 def test_reference_normals_are_those_of_a_ball():

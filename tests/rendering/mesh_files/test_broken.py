@@ -55,16 +55,17 @@ def whole(gltf):
     return [*TEXTS.items(), (".ply", binary), (".glb", glb(gltf))]
 
 
-def check(path):
-    """Reads a file that may be broken."""
+def is_sound_or_refused(path):
+    """Reads a file that may be broken: whether that gives a mesh that makes sense, or an error that names the file."""
     try:
         mesh = read_mesh(path).mesh
     except MeshError as error:
-        assert str(error).startswith(f"{path}: ")
-        return
-    np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0).max(), 1, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-4)
-    assert 0 <= mesh.colours.min() <= mesh.colours.max() <= 1
+        return str(error).startswith(f"{path}: ")
+    return (
+        bool(np.isclose(np.ptp(mesh.vertices, axis=0).max(), 1, atol=1e-5))
+        and bool(np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-4))
+        and bool(0 <= mesh.colours.min() <= mesh.colours.max() <= 1)
+    )
 
 
 def test_the_good_files_are_good(tmp_path, whole):
@@ -83,7 +84,7 @@ def test_files_that_end_early(tmp_path, whole, data):
     suffix, good = data.draw(st.sampled_from(whole))
     path = tmp_path / f"cut{suffix}"
     path.write_bytes(good[: data.draw(st.integers(0, len(good) - 1))])
-    check(path)
+    assert is_sound_or_refused(path)
 
 
 @quick
@@ -96,7 +97,7 @@ def test_files_with_wrong_bytes(tmp_path, whole, data):
         bad[data.draw(st.integers(0, len(good) - 1))] = wrong
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(bytes(bad))
-    check(path)
+    assert is_sound_or_refused(path)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,7 +105,7 @@ def test_files_with_wrong_bytes(tmp_path, whole, data):
 def test_files_of_anything(tmp_path, suffix, data):
     path = tmp_path / f"any{suffix}"
     path.write_bytes(data)
-    check(path)
+    assert is_sound_or_refused(path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

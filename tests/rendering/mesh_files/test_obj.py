@@ -47,7 +47,11 @@ def surfaces(mesh):
     return mesh.materials[painted], mesh.materials[plain]
 
 
-def check(one, texel):
+CORNERS = {(-1, -1): BLUE, (1, -1): YELLOW, (1, 1): GREEN, (-1, 1): RED}
+
+
+def corner_colours(one, texel):
+    """Colour of the texel at each corner of the painted square (left or right, below or above); checks the rest."""
     mesh = one.mesh
     painted, plain = surfaces(mesh)
     assert painted.colour == (1, 1, 1)  # a texture stands for Kd
@@ -58,9 +62,9 @@ def check(one, texel):
     seen = set(mesh.faces[mesh.material == mesh.materials.index(painted)].ravel().tolist())
     # The box is 1 × 1 × 2; the painted square lies at the file's z = 0, which is at the back: y = +1/2.
     colour = {tuple(np.sign(mesh.vertices[i, [0, 2]])): texel(mesh, i) for i in seen}
-    assert colour == {(-1, -1): BLUE, (1, -1): YELLOW, (1, 1): GREEN, (-1, 1): RED}
     np.testing.assert_allclose(mesh.vertices[list(seen), 1], 0.5)
     assert one.remarks == ()
+    return colour
 
 
 @pytest.mark.parametrize(
@@ -71,14 +75,14 @@ def test_each_material_keeps_its_colours(tmp_path, corners, texel, image):
     (tmp_path / "maps").mkdir()
     (tmp_path / "map.png").write_bytes(corners)
     (tmp_path / "maps" / "map.png").write_bytes(corners)
-    check(read_mesh(path), texel)
+    assert corner_colours(read_mesh(path), texel) == CORNERS
 
 
 def test_textures_one_folder_above(tmp_path, corners, texel):
     path = write(tmp_path / "models", "../images/map.png")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "map.png").write_bytes(corners)
-    check(read_mesh(path), texel)
+    assert corner_colours(read_mesh(path), texel) == CORNERS
 
 
 def test_textures_from_anywhere_else_are_not_opened(tmp_path, corners):
