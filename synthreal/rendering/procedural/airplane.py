@@ -20,8 +20,6 @@ from synthreal.rendering.procedural.placing import both_sides
 from synthreal.rendering.procedural.rounds import blade, rod
 from synthreal.rendering.procedural.solids import box
 
-WHITE = (1.0, 1.0, 1.0)
-
 
 def airplane(rng: np.random.Generator) -> Mesh:
     """Returns an airplane, its nose at -y."""

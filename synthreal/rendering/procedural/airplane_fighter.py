@@ -8,6 +8,7 @@ from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
     GLASS,
+    WHITE,
     between,
     chance,
     choose,
@@ -20,8 +21,6 @@ from synthreal.rendering.procedural.placing import both_sides, moved, turned
 from synthreal.rendering.procedural.rounds import blade, lathe, rod
 from synthreal.rendering.procedural.solids import box
 from synthreal.rendering.procedural.textures import noise
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def fighter(rng: np.random.Generator) -> list[Mesh]:

@@ -20,8 +20,6 @@ from synthreal.rendering.procedural.placing import both_sides, moved
 from synthreal.rendering.procedural.rounds import blade, pillow, rod
 from synthreal.rendering.procedural.solids import box
 
-WHITE = (1.0, 1.0, 1.0)
-
 
 def light_airplane(rng: np.random.Generator) -> list[Mesh]:
     """Returns the parts of an airplane with one propeller or two, its wing high or low, on wheels or floats."""

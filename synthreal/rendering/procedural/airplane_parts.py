@@ -6,6 +6,7 @@ from synthreal.rendering.mesh import Material, Mesh
 from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
+    WHITE,
     Colour,
     any_colour,
     between,
@@ -21,8 +22,6 @@ from synthreal.rendering.procedural.rounds import blade, lathe, rod
 from synthreal.rendering.procedural.solids import Point, box, loft
 from synthreal.rendering.procedural.textures import Texture, spokes, stripes
 from synthreal.rendering.procedural.wheels import wheel
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def fuselage(stations: list[tuple[float, float, float, float]], surface: Material, sides: int = 20) -> Mesh:

@@ -6,14 +6,23 @@ from jaxtyping import Float
 from synthreal.rendering.mesh import Material, Mesh, merge_meshes
 from synthreal.rendering.procedural.automobile_details import doors, extras, front, rear, taxi_sign
 from synthreal.rendering.procedural.automobile_shape import KINDS, Car
-from synthreal.rendering.procedural.paint import BLACK, GLASS, any_colour, between, chance, choose, dark, gloss, pale
+from synthreal.rendering.procedural.paint import (
+    BLACK,
+    GLASS,
+    WHITE,
+    any_colour,
+    between,
+    chance,
+    choose,
+    dark,
+    gloss,
+    pale,
+)
 from synthreal.rendering.procedural.placing import both_sides
 from synthreal.rendering.procedural.rounds import outline, pillow, rod
 from synthreal.rendering.procedural.solids import box, hexahedron, loft, point
 from synthreal.rendering.procedural.textures import Texture, bands
 from synthreal.rendering.procedural.wheels import arch, rim, wheel
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def automobile(rng: np.random.Generator) -> Mesh:

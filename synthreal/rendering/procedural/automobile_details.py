@@ -9,6 +9,7 @@ from synthreal.rendering.procedural.paint import (
     CHROME,
     LAMP,
     RED_LAMP,
+    WHITE,
     between,
     chance,
     choose,
@@ -21,8 +22,6 @@ from synthreal.rendering.procedural.placing import both_sides
 from synthreal.rendering.procedural.rounds import pillow, rod
 from synthreal.rendering.procedural.solids import box
 from synthreal.rendering.procedural.textures import checker, stripes
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def front(rng: np.random.Generator, car: Car) -> list[Mesh]:

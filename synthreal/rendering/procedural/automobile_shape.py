@@ -6,8 +6,6 @@ from synthreal.rendering.procedural.paint import (
     Colour,
 )
 
-WHITE = (1.0, 1.0, 1.0)
-
 
 @dataclass(frozen=True)
 class Shape:

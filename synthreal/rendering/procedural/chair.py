@@ -6,6 +6,7 @@ from synthreal.rendering.mesh import Material, Mesh, merge_meshes
 from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
+    WHITE,
     any_colour,
     between,
     brown,
@@ -21,8 +22,6 @@ from synthreal.rendering.procedural.placing import both_sides, circled, moved, t
 from synthreal.rendering.procedural.rounds import pillow, rod, tube
 from synthreal.rendering.procedural.solids import box, loft
 from synthreal.rendering.procedural.textures import checker, dots, noise, stripes, wood
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def chair(rng: np.random.Generator) -> Mesh:
@@ -86,9 +85,11 @@ def _back(
     height = top - seat
 
     def y(z: float) -> float:
+        """Where the leaning back is at a height."""
         return at[0] + at[1] * (z - seat) / height
 
     def board(low: float, high: float, width: float, x: float = 0.0) -> Mesh:
+        """A piece of the back between two shares of its height."""
         bottom, upper = seat + low * height, seat + high * height
         lean = y(upper) - y(bottom)
         return box(

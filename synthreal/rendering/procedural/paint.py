@@ -11,6 +11,7 @@ from synthreal.rendering.mesh import Material
 Colour = tuple[float, float, float]
 T = TypeVar("T")
 
+WHITE: Colour = (1.0, 1.0, 1.0)
 BLACK = Material((0.06, 0.06, 0.07))
 RUBBER = Material((0.10, 0.10, 0.11), specular=0.1, shininess=8)
 GLASS = Material((0.13, 0.17, 0.22), specular=0.8, shininess=80)

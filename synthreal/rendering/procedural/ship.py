@@ -7,6 +7,7 @@ from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
     GLASS,
+    WHITE,
     Colour,
     between,
     brown,
@@ -25,8 +26,6 @@ from synthreal.rendering.procedural.ship_house import funnel, mast, rail, storey
 from synthreal.rendering.procedural.ship_hull import Hull, draw_hull, hull_paint, ship_paint
 from synthreal.rendering.procedural.ship_sail import sailing_boat
 from synthreal.rendering.procedural.solids import box
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def ship(rng: np.random.Generator) -> Mesh:

@@ -6,6 +6,7 @@ from synthreal.rendering.mesh import Material, Mesh
 from synthreal.rendering.procedural.paint import (
     CHROME,
     GLASS,
+    WHITE,
     between,
     brown,
     chance,
@@ -22,8 +23,6 @@ from synthreal.rendering.procedural.ship_house import bridge, funnel, mast, rail
 from synthreal.rendering.procedural.ship_hull import Hull, draw_hull, ship_paint
 from synthreal.rendering.procedural.solids import box
 from synthreal.rendering.procedural.textures import stripes
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def cargo(rng: np.random.Generator) -> list[Mesh]:

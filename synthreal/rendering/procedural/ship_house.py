@@ -5,14 +5,23 @@ from itertools import pairwise
 import numpy as np
 
 from synthreal.rendering.mesh import Material, Mesh
-from synthreal.rendering.procedural.paint import BLACK, CHROME, GLASS, Colour, between, choose, gloss, pale, vivid
+from synthreal.rendering.procedural.paint import (
+    BLACK,
+    CHROME,
+    GLASS,
+    WHITE,
+    Colour,
+    between,
+    choose,
+    gloss,
+    pale,
+    vivid,
+)
 from synthreal.rendering.procedural.placing import both_sides
 from synthreal.rendering.procedural.rounds import rod
 from synthreal.rendering.procedural.ship_hull import Hull
 from synthreal.rendering.procedural.solids import Point, box
 from synthreal.rendering.procedural.textures import bands, windows
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def storey(size: tuple[float, float, float], foot: tuple[float, float], wall: Colour, count: int) -> Mesh:

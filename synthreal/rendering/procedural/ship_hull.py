@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from synthreal.rendering.mesh import Material, Mesh
 from synthreal.rendering.procedural.paint import (
+    WHITE,
     Colour,
     any_colour,
     between,
@@ -17,8 +18,6 @@ from synthreal.rendering.procedural.paint import (
 )
 from synthreal.rendering.procedural.solids import loft
 from synthreal.rendering.procedural.textures import bands
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,23 @@ import numpy as np
 from jaxtyping import Float
 
 from synthreal.rendering.mesh import Material, Mesh
-from synthreal.rendering.procedural.paint import any_colour, between, brown, chance, choose, dark, gloss, pale, vivid
+from synthreal.rendering.procedural.paint import (
+    WHITE,
+    any_colour,
+    between,
+    brown,
+    chance,
+    choose,
+    dark,
+    gloss,
+    pale,
+    vivid,
+)
 from synthreal.rendering.procedural.rounds import pillow, rod
 from synthreal.rendering.procedural.ship_house import storey
 from synthreal.rendering.procedural.ship_hull import Hull, hull_paint
 from synthreal.rendering.procedural.solids import Point, box, loft
 from synthreal.rendering.procedural.textures import Texture, bands, panels, stripes
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def sailing_boat(rng: np.random.Generator) -> list[Mesh]:

@@ -6,6 +6,7 @@ from synthreal.rendering.mesh import Material, Mesh, merge_meshes
 from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
+    WHITE,
     any_colour,
     between,
     brown,
@@ -20,8 +21,6 @@ from synthreal.rendering.procedural.placing import both_sides, circled
 from synthreal.rendering.procedural.rounds import lathe, levels, outline, rod, tube
 from synthreal.rendering.procedural.solids import Point, box, loft
 from synthreal.rendering.procedural.textures import checker, dots, noise, stripes, wood
-
-WHITE = (1.0, 1.0, 1.0)
 
 
 def table(rng: np.random.Generator) -> Mesh:

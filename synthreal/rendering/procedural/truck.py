@@ -11,8 +11,6 @@ from synthreal.rendering.procedural.truck_cab import cab
 from synthreal.rendering.procedural.truck_load import WIDTH, Bed, container, dump, flatbed, mixer, tank
 from synthreal.rendering.procedural.wheels import rim, wheel
 
-WHITE = (1.0, 1.0, 1.0)
-
 
 def truck(rng: np.random.Generator) -> Mesh:
     """Returns a lorry: cab, frame, wheels and what it carries."""

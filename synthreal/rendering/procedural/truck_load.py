@@ -8,6 +8,7 @@ from synthreal.rendering.mesh import Material, Mesh
 from synthreal.rendering.procedural.paint import (
     BLACK,
     CHROME,
+    WHITE,
     Colour,
     any_colour,
     between,
@@ -23,9 +24,6 @@ from synthreal.rendering.procedural.placing import both_sides, moved, turned
 from synthreal.rendering.procedural.rounds import lathe, rod
 from synthreal.rendering.procedural.solids import box, hexahedron
 from synthreal.rendering.procedural.textures import bands, checker, noise, panels, stripes, wood
-
-WHITE = (1.0, 1.0, 1.0)
-
 
 WIDTH = 2.4
 
