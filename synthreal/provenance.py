@@ -16,6 +16,7 @@ def git_state() -> dict[str, Any]:
     here = Path(synthreal.__file__).parent
 
     def git(*words: str) -> str:
+        """What a git command prints in synthreal's own folder."""
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     try:

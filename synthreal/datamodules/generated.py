@@ -179,6 +179,7 @@ def even_draws(space: ParameterSpace, count: int, seed: int) -> Draws:
     """
 
     def stream(purpose: int) -> np.random.Generator:
+        """Random numbers of their own for each purpose."""
         return np.random.default_rng([seed, purpose])
 
     place = (np.arange(count) + stream(_STRATUM).random(count)) / count

@@ -50,6 +50,7 @@ def read_pictures(
         raise ConfigError(f"side is at least 1 pixel, not {side}.")
 
     def read(path: Path) -> np.ndarray | str:
+        """The picture, or why there is none."""
         try:
             with Image.open(path) as file:
                 image = ImageOps.exif_transpose(file)  # phones store how they were held

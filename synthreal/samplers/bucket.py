@@ -155,6 +155,7 @@ class BucketSampler(Sampler[Draws]):
 
     def _batch(self, real: Int[Tensor, " n"], synthetic: Draws, step: int) -> Draws:
         def share(table: Tensor, size: int) -> Tensor:
+            """This process's rows of a batch."""
             # A copy: a view would carry the whole epoch to a worker process.
             return table[step * size + self.rank : (step + 1) * size : self.world_size].clone()
 

@@ -68,6 +68,7 @@ def largest_beta(
     """
 
     def keeps(beta: float) -> bool:
+        """Whether the effective share stays large enough."""
         return effective_share(prior, tilt(prior, difficulty, alpha, beta, form)) >= share
 
     low, high = 0.0, LARGEST_BETA
