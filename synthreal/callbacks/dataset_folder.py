@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synthreal.callbacks.layouts import Row, whole
+from synthreal.callbacks.layouts import Row
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
 
@@ -59,7 +59,7 @@ class DatasetFolder:
 
     def commit(self, part: int, rows: Sequence[Row]) -> None:
         """Records that a part's files are written. Rows have the same columns in every part."""
-        with whole(self._record(part)) as beside, beside.open("w", newline="") as file:
+        with replacing(self._record(part), alone=True) as beside, beside.open("w", newline="") as file:
             table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
@@ -72,7 +72,7 @@ class DatasetFolder:
 
     def write_manifest(self) -> None:
         """Joins all records to `manifest.csv`, one at a time."""
-        with whole(self.path / "manifest.csv") as beside, beside.open("wb") as manifest:
+        with replacing(self.path / "manifest.csv", alone=True) as beside, beside.open("wb") as manifest:
             for part in range(self.num_parts):
                 with self._record(part).open("rb") as record:
                     header = record.readline()

@@ -3,10 +3,11 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from synthreal.files import replacing
 
 Row = Mapping[str, str | int | float]
 """What is known of a sample, column by column."""
@@ -27,26 +28,13 @@ class Sample:
     row: Row
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to, which takes its place when the block ends well.
-
-    For files that one process alone writes: unlike `replacing` the name beside is always the same, so what a killed
-    process left is written over by the next one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    yield beside
-    beside.replace(path)
-
-
 def write_folders(output: Path, samples: Sequence[Sample]) -> list[str]:
     """Writes `<picture>/<class>/<index>.png`, and returns the path of each image in `output`."""
     paths = []
     for sample in samples:
         place = f"{sample.row['class']}/{sample.name}.png"
         for picture, content in sample.files.items():
-            with whole(output / picture / place) as beside:
+            with replacing(output / picture / place, alone=True) as beside:
                 beside.write_bytes(content)
         paths.append(f"image/{place}")
     return paths
@@ -59,7 +47,7 @@ def write_shard(output: Path, shard: str, samples: Sequence[Sample]) -> list[str
     `<index>.cls` (the label).
     """
     path = output / f"shard-{shard}.tar"
-    with whole(path) as beside, tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with replacing(path, alone=True) as beside, tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in samples:
             for name, content in _members(sample).items():
                 member = tarfile.TarInfo(name)  # time 0 and nobody's: the same bytes whenever and by whom

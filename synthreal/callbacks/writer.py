@@ -16,10 +16,11 @@ from torch import Tensor
 from synthreal.batch import Batch
 from synthreal.callbacks.dataset_folder import DatasetFolder
 from synthreal.callbacks.encoding import ENCODING, Map, encode, png
-from synthreal.callbacks.layouts import Row, Sample, whole, write_folders, write_shard
+from synthreal.callbacks.layouts import Row, Sample, write_folders, write_shard
 from synthreal.callbacks.records import run_folder
 from synthreal.datamodules import GeneratedDataModule
 from synthreal.errors import ConfigError
+from synthreal.files import replacing
 
 _BOX = ("left", "top", "right", "bottom")
 _VIEWPOINT = ("azimuth", "elevation", "tilt")
@@ -144,7 +145,7 @@ class DatasetWriter(Callback):
             for name in ("config.yaml", "provenance.json"):
                 run = run_folder(trainer)
                 if run and (run / name).exists() and not (self.output / name).exists():
-                    with whole(self.output / name) as beside:
+                    with replacing(self.output / name, alone=True) as beside:
                         shutil.copyfile(run / name, beside)
         rank_zero_info(f"{self.output}: all {self._folder.num_parts} parts are there, listed in manifest.csv.")
 
