@@ -1,6 +1,7 @@
 """What travels: draws from sampler to device, images and labels from device to model."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypedDict
@@ -27,12 +28,16 @@ class Draws(TypedDict, total=False):
 
     real: Int[Tensor, " r"]
     """Indices into the real images."""
+    pixels: UInt8[Tensor, "r c h w"]
+    """The real images themselves, if they stay on disk and a worker has read them."""
     bucket: Int[Tensor, " s"]
     """Bucket of each synthetic image, 0 to K - 1."""
     parameters: Float[Tensor, "s d"]
     """Generator parameters u; units and ranges are those of the generator's space."""
     seed: Int[Tensor, " s"]
     """Seed of everything that the parameters leave open, 0 to 2^63 - 2."""
+    index: Int[Tensor, " s"]
+    """Number of each synthetic sample in the data set that it belongs to."""
 
 
 class Batch(TypedDict, total=False):
@@ -104,6 +109,12 @@ class LabelledImages:
             return self
         return LabelledImages(self.images.to(device), self.labels.to(device), self.classes)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
     def pixels(self, index: Int[Tensor, " k"]) -> Float[Tensor, "k c h w"]:
         """Returns the images at `index`, values in [0, 1]."""
         # On CPU index_select copies whole images; indexing with [] goes pixel by pixel and takes three times as long.
@@ -111,12 +122,11 @@ class LabelledImages:
 
     def batch(self, index: Int[Tensor, " k"]) -> Batch:
         """Returns the images at `index` as a batch of real images, values in [0, 1]."""
-        return {
-            "image": self.pixels(index),
-            "label": self.labels[index],
-            "domain": torch.full_like(index, Domain.REAL),
-            "bucket": torch.full_like(index, -1),
-        }
+        return real_batch(self.pixels(index), self.labels[index])
+
+    def digests(self) -> list[str]:
+        """Returns the SHA-256 of each image's pixels."""
+        return [hashlib.sha256(image.data).hexdigest() for image in self.images.cpu().contiguous().numpy()]
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of shape, pixels, labels and class names."""
@@ -124,6 +134,26 @@ class LabelledImages:
         digest.update(self.images.cpu().contiguous().numpy().data)
         digest.update(self.labels.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def select_draws(draws: Draws, index: Int[Tensor, " n"]) -> Draws:
+    """Returns the rows of synthetic draws at `index`, in that order."""
+    return {"bucket": draws["bucket"][index], "parameters": draws["parameters"][index], "seed": draws["seed"][index]}
+
+
+def numbered(draws: Draws, index: Int[Tensor, " n"]) -> Draws:
+    """Returns the rows of a fixed set's draws at `index`, with it."""
+    return {**select_draws(draws, index), "index": index}
+
+
+def real_batch(image: Float[Tensor, "r c h w"], label: Int[Tensor, " r"]) -> Batch:
+    """Returns the batch of real images, values in [0, 1]."""
+    return {
+        "image": image,
+        "label": label,
+        "domain": torch.full_like(label, Domain.REAL),
+        "bucket": torch.full_like(label, -1),
+    }
 
 
 def synthetic_batch(image: Float[Tensor, "s c h w"], label: Int[Tensor, " s"], draws: Draws) -> Batch:
@@ -135,3 +165,22 @@ def synthetic_batch(image: Float[Tensor, "s c h w"], label: Int[Tensor, " s"], d
         "bucket": draws["bucket"],
         "parameters": draws["parameters"],
     }
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Returns one batch after the other as one, with the keys that all of them have.
+
+    If only some have `parameters`, they are NaN for the others.
+    """
+    widths = [batch["parameters"].shape[1] for batch in batches if "parameters" in batch]
+    if widths:
+        batches = [_with_parameters(batch, widths[0]) for batch in batches]
+    keys = [key for key in batches[0] if all(key in batch for batch in batches)]
+    return Batch(**{key: torch.cat([batch[key] for batch in batches]) for key in keys})  # type: ignore
+
+
+def _with_parameters(batch: Batch, width: int) -> Batch:
+    if "parameters" in batch:
+        return batch
+    none = torch.full((len(batch["label"]), width), float("nan"), device=batch["label"].device)
+    return {**batch, "parameters": none}
