@@ -1,22 +1,53 @@
 """What lies on disk, or is bundled: labelled images, 3D models, pictures for backgrounds and textures."""
 
-from synthreal.datasets.base import ImageDataset
+from synthreal.datasets.base import ImageDataset, Labelled, in_memory
+from synthreal.datasets.cifar import Cifar10, Cifar100
+from synthreal.datasets.cifar_da import CifarDA
 from synthreal.datasets.digits import Digits
-from synthreal.datasets.meshes import MeshCollection, MeshFolder, ProceduralMeshes, ShapeNetV1, ShapeNetV2
+from synthreal.datasets.files import LabelledFiles
+from synthreal.datasets.folder import ImageFolder
+from synthreal.datasets.imagenet import ImageNetSubset
+from synthreal.datasets.meshes import (
+    MeshCollection,
+    MeshFolder,
+    MeshPart,
+    MeshUnion,
+    ProceduralMeshes,
+    ShapeNetV1,
+    ShapeNetV2,
+)
 from synthreal.datasets.mnist import MNIST
+from synthreal.datasets.part import DatasetPart
 from synthreal.datasets.pictures import Noise, Photos, PictureSource, Scenes
+from synthreal.datasets.places import Places365
+from synthreal.datasets.rendered import RenderedFolder
+from synthreal.datasets.visda import VisDA
 
 __all__ = [
     "MNIST",
+    "Cifar10",
+    "Cifar100",
+    "CifarDA",
+    "DatasetPart",
     "Digits",
     "ImageDataset",
+    "ImageFolder",
+    "ImageNetSubset",
+    "Labelled",
+    "LabelledFiles",
     "MeshCollection",
     "MeshFolder",
+    "MeshPart",
+    "MeshUnion",
     "Noise",
     "Photos",
     "PictureSource",
+    "Places365",
     "ProceduralMeshes",
+    "RenderedFolder",
     "Scenes",
     "ShapeNetV1",
     "ShapeNetV2",
+    "VisDA",
+    "in_memory",
 ]

@@ -33,6 +33,7 @@ class Digits(ImageDataset):
 
     def load(self, split: Split) -> LabelledImages:
         """See `ImageDataset.load`."""
+        self.check_split(split)
         pixels, labels = load_digits(return_X_y=True)
         part = slice(None, self.train_size) if split == "train" else slice(self.train_size, None)
         image = torch.from_numpy(pixels[part]).float().view(-1, 1, 8, 8) * (255 / 16)

@@ -24,6 +24,7 @@ class MNIST(ImageDataset):
 
     def load(self, split: Split) -> LabelledImages:
         """See `ImageDataset.load`."""
+        self.check_split(split)
         try:
             data = datasets.MNIST(self.root, train=split == "train", download=self.download)
         except RuntimeError as error:

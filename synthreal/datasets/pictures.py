@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from synthreal.datasets.by_class import ByClass, by_class
 from synthreal.datasets.decoding import Corrupt, picture_paths, read_pictures
+from synthreal.datasets.remembered import remembered
 from synthreal.errors import ConfigError, DatasetNotFoundError
 
 
@@ -70,7 +71,9 @@ class Photos(PictureSource):
         paths = [p for p in picture_paths(self.root) if not any(fnmatch(p.name, pattern) for pattern in self.exclude)]
         if not paths:
             raise DatasetNotFoundError("Photos", str(self.root), "Set root to a folder of JPEG or PNG files.")
-        images, kept = read_pictures(paths, self.side, self.corrupt)
+        images, kept = remembered(
+            paths, (self.side, self.corrupt), lambda: read_pictures(paths, self.side, self.corrupt)
+        )
         names = tuple(str(paths[i].relative_to(self.root)) for i in kept)
         return shared(images, names, len(classes))
 
@@ -100,7 +103,9 @@ class Scenes(PictureSource):
             raise ConfigError(f"scenes names no scene for the classes {missing}; it has {sorted(self.scenes)}.")
         wanted = sorted({scene for name in classes for scene in self.scenes[name]})
         paths = sorted({path for scene in wanted for path in self._files(scene)})
-        images, kept = read_pictures(paths, self.side, self.corrupt)
+        images, kept = remembered(
+            paths, (self.side, self.corrupt), lambda: read_pictures(paths, self.side, self.corrupt)
+        )
         names = tuple(str(paths[i].relative_to(self.root)) for i in kept)
         members = [self._members(names, self.scenes[name], name) for name in classes]
         return Pictures(images, names, by_class(members))
@@ -114,7 +119,8 @@ class Scenes(PictureSource):
         return paths
 
     def _members(self, names: Sequence[str], scenes: Sequence[str], label: str) -> list[int]:
-        found = [i for i, name in enumerate(names) if any(Path(name).is_relative_to(scene) for scene in scenes)]
+        within = tuple(f"{scene}/" for scene in scenes)
+        found = [i for i, name in enumerate(names) if Path(name).as_posix().startswith(within)]
         if not found:
             raise ConfigError(f"No readable picture is left for the class {label!r} in {list(scenes)}.")
         return found

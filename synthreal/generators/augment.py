@@ -87,6 +87,7 @@ class Augment(ImageGenerator):
                 f"Augment was set up for {self.num_classes} classes, but the real images have "
                 f"{len(source.classes)}: set num_classes to {len(source.classes)}."
             )
+        self.classes = source.classes
         count = torch.bincount(source.labels, minlength=self.num_classes)
         if not bool((count > 0).all()):
             empty = [source.classes[i] for i in (count == 0).nonzero()[:, 0].tolist()]

@@ -40,6 +40,10 @@ class ImageGenerator(ABC):
         """Returns names of what is in each image, such as its model's, for a manifest; most generators have none."""
         return {}
 
+    def stored(self) -> Draws | None:
+        """Returns the draw of every sample that there is, if the generator holds a finite number of them."""
+        return None
+
     @abstractmethod
     def generate(self, draws: Draws, device: torch.device) -> Batch:
         """Returns image [S, C, H, W] in [0, 1], label, domain, bucket and parameters for each of S draws."""

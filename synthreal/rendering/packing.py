@@ -10,7 +10,7 @@ from torch import Tensor
 
 from synthreal.errors import MeshError
 from synthreal.rendering.mesh import Mesh
-from synthreal.rendering.textures import PackedTextures, pack_textures
+from synthreal.rendering.textures import PackedTextures, join_textures, pack_textures
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,25 @@ def pack_meshes(meshes: Sequence[Mesh], texture_size: int = 512) -> PackedMeshes
         surface_gloss=torch.tensor([[s.specular, s.shininess] for s in surfaces], dtype=torch.float32),
         surface_texture=texture,
         textures=textures,
+    )
+
+
+def join_meshes(first: PackedMeshes, second: PackedMeshes) -> PackedMeshes:
+    """Returns the meshes of both, the second's after the first's."""
+    corners, surfaces, textures = len(first.vertices), len(first.surface_colour), len(first.textures)
+    shifted = replace(
+        second,
+        faces=second.faces + corners,
+        material=second.material + surfaces,
+        vertex_start=second.vertex_start[1:] + corners,
+        face_start=second.face_start[1:] + len(first.faces),
+        surface_texture=torch.where(second.surface_texture < 0, -1, second.surface_texture + textures).int(),
+    )
+    own = [f.name for f in fields(PackedMeshes) if f.name not in ("names", "textures")]
+    return PackedMeshes(
+        names=first.names + second.names,
+        textures=join_textures(first.textures, second.textures),
+        **{name: torch.cat([getattr(first, name), getattr(shifted, name)]) for name in own},
     )
 
 

@@ -1,14 +1,18 @@
 """Picture files of every kind, and what is none."""
 
 import io
+import threading
+import time
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
-from synthreal.datasets.decoding import picture_paths, read_pictures
+from synthreal.datasets import decoding
+from synthreal.datasets.decoding import check_pictures, in_threads, picture_paths, read_pictures
 from synthreal.errors import ConfigError, DatasetError
 
 RED = (200, 30, 40)
@@ -169,3 +173,49 @@ def test_a_photo_taken_sideways_is_turned_upright(tmp_path):
     image.save(tmp_path / "phone.png", exif=exif)
     (picture,), _ = read_pictures([tmp_path / "phone.png"], 16)
     assert picture[:, :, 10:].min() == 255 and picture[:, :, :6].max() == 0
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    smooth().save(tmp_path / "elsewhere" / "deep" / "a.png")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "b.png").symlink_to(tmp_path / "elsewhere" / "deep" / "a.png")
+    (root / "circle").symlink_to(root)
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "elsewhere")
+    assert [path.relative_to(root).as_posix() for path in picture_paths(root)] == ["b.png", "more/deep/a.png"]
+
+
+def test_checking_finds_what_reading_finds(mixed):
+    with pytest.warns(UserWarning, match="3 of 5 pictures were skipped") as caught:
+        assert check_pictures(mixed, 16, "skip") == [0, 3]
+    assert len(caught) == 1
+    with pytest.raises(DatasetError, match=r"Not a picture: .*2\.png: .* and 1 more\. Remove it"):
+        check_pictures(mixed, 16)  # the header of the one cut short is good
+    assert check_pictures([mixed[0], mixed[1], mixed[3]], 16) == [0, 1, 2]
+    assert check_pictures([], 16) == []
+    with pytest.raises(ConfigError, match="side is at least 1 pixel"):
+        check_pictures(mixed[:1], 0)
+
+
+def test_threads_keep_the_order_and_show_a_bar_where_there_is_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(decoding, "_WORTH_A_BAR", 50)
+    assert in_threads(str, range(60), "Counting") == [str(i) for i in range(60)]
+    assert capsys.readouterr().err == ""
+    terminal = io.StringIO()
+    monkeypatch.setattr(decoding, "Console", lambda stderr: Console(file=terminal, force_terminal=True, width=80))
+    in_threads(str, range(49), "Counting")
+    assert terminal.getvalue() == ""
+    in_threads(str, range(50), "Counting")
+    assert "Counting" in terminal.getvalue()
+
+
+def test_a_worker_of_a_loader_uses_one_thread(monkeypatch):
+    def busy(_):
+        time.sleep(0.002)
+        return threading.get_ident()
+
+    assert len(set(in_threads(busy, range(20), "Working"))) > 1
+    monkeypatch.setattr(decoding, "get_worker_info", object)
+    assert len(set(in_threads(busy, range(20), "Working"))) == 1

@@ -1,0 +1,262 @@
+"""Data sets that `predict` wrote, read as labelled images."""
+
+import io
+import json
+import tarfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from synthreal.batch import LabelledImages
+from synthreal.datasets.base import ImageDataset, Split
+from synthreal.datasets.decoding import Corrupt, in_threads
+from synthreal.datasets.folder import held_out
+from synthreal.datasets.remembered import remembered
+from synthreal.errors import ConfigError, DatasetError, DatasetNotFoundError
+
+_FORMAT = "synthreal data set 1"
+_COLUMNS = {"path": "str", "index": "int64", "class": "str", "label": "int64"}
+_WRITE_AGAIN = "Delete it, and the same predict command writes it again from parts/."
+_SHOWN = 3
+
+
+class RenderedFolder(ImageDataset):
+    """What the callback `DatasetWriter` wrote, in either layout; a share of each class is the test set.
+
+    Images keep their size and their channels, RGB or grey, which all of them must share. Those with alpha are put on
+    black, which gives back what the generator made.
+
+    Args:
+        root: The folder that holds `dataset.json` and `manifest.csv`.
+        side: Images become squares of this many pixels: the shorter side is scaled, and the middle is kept. None
+            leaves them as they are.
+        split_by: "instance" has all images of a 3D model on one side. "image" is the benchmark paper's way (sec.
+            4.3.2): views of one model are on both sides, which makes the test set easier than new models are.
+        test_share: Share of each class's models or images that is the test set, rounded, at least one on either side;
+            0 to 1 (exclusive).
+        seed: Seed of the split.
+        corrupt: Stop at a file that is no picture like the others, or skip it with a warning.
+
+    Raises:
+        DatasetNotFoundError: If there is no data set.
+        DatasetError: If its description cannot be read.
+        ConfigError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        side: int | None = None,
+        split_by: Literal["instance", "image"] = "instance",
+        test_share: float = 0.2,
+        seed: int = 0,
+        corrupt: Corrupt = "stop",
+    ) -> None:
+        if side is not None and side < 1:
+            raise ConfigError(f"side is at least 1 pixel, not {side}.")
+        if not 0 < test_share < 1:
+            raise ConfigError(f"test_share is more than 0 and less than 1, not {test_share}.")
+        self.root, self.side, self.corrupt = Path(root), side, corrupt
+        self.split_by, self.test_share, self.seed = split_by, test_share, seed
+        self._description = _read_description(self.root / "dataset.json")
+        self.classes = tuple(self._description["classes"])
+
+    def load(self, split: Split) -> LabelledImages:
+        """See `ImageDataset.load`.
+
+        Raises:
+            ConfigError: If images are to be split by instance, but the manifest names no models.
+        """
+        self.check_split(split)
+        table = _read_manifest(self.root / "manifest.csv", self._description["count"], self.classes)
+        # Files of both sides are looked for, so that what one lacks shows before training and not after it.
+        places = self._places(table)
+        rows = np.flatnonzero(self._tested(table) == (split == "test"))
+        chosen = [places[row] for row in rows]
+        read = partial(self._read, table.iloc[rows], chosen)
+        key = (self.side, self.corrupt, tuple(place.offset for place in chosen))
+        images, kept = remembered([place.file for place in chosen], key, read)
+        labels = torch.from_numpy(table["label"].to_numpy()[rows[kept]])
+        return LabelledImages(torch.from_numpy(images), labels, self.classes)
+
+    def _tested(self, table: pd.DataFrame) -> Bool[np.ndarray, " n"]:
+        """Which rows are the test set's."""
+        if self.split_by == "instance" and "model" not in table:
+            raise ConfigError(
+                f"{self.root / 'manifest.csv'} names no models, since the generator has none: each image is an "
+                "instance of its own. Set split_by to image."
+            )
+        by_class = table.groupby("label")["model" if self.split_by == "instance" else "index"]
+        count = by_class.nunique().reindex(range(len(self.classes)), fill_value=0)
+        if few := [self.classes[label] for label in count.index[count < 2]]:
+            remedy = "Set split_by to image" if self.split_by == "instance" else "Let predict make more"
+            raise DatasetError(
+                f"{self.root}: the classes {few} have fewer than 2 {self.split_by}s, and training and test need one of "
+                f"their own. {remedy}, or leave these classes out."
+            )
+        tested = by_class.transform(lambda names: held_out(names.astype(str).tolist(), self.test_share, self.seed))
+        return tested.to_numpy(bool)
+
+    def _places(self, table: pd.DataFrame) -> list["_Place"]:
+        """Where each row's image is."""
+        # One after another: threads would only wait for each other here.
+        if self._description["layout"] == "shards":
+            shards = [self.root / name for name in table["path"].str.partition("/")[0].unique()]
+            there = {path: place for shard in shards for path, place in _members(shard)}
+            found = [there.get(path) for path in table["path"]]
+        else:
+            files = [self.root / path for path in table["path"]]
+            found = [_Place(file) if file.is_file() else None for file in files]
+        lost = [row for row, place in enumerate(found) if place is None]
+        if lost:
+            raise DatasetNotFoundError(
+                "RenderedFolder",
+                str(self.root / table["path"].iloc[lost[0]]),
+                f"{len(lost)} of {len(table)} images in the manifest are missing. {self._remedy(table, lost[0])}.",
+            )
+        return [place for place in found if place is not None]
+
+    def _read(self, table: pd.DataFrame, places: Sequence["_Place"]) -> tuple[UInt8[np.ndarray, "k c h w"], list[int]]:
+        """The images, and the row of each."""
+        images, reasons = _decode_all(places, self.side)
+        told = [f"{self.root / table['path'].iloc[row]}: {reason}" for row, reason in reasons.items()]
+        if told and self.corrupt == "stop":
+            remedy = self._remedy(table, next(iter(reasons)))
+            raise DatasetError(
+                f"{len(told)} of {len(places)} images are no pictures like the others, such as {told[0]}. {remedy}; or "
+                "set corrupt to skip."
+            )
+        kept = [row for row in range(len(places)) if row not in reasons]
+        left = set(table["label"].iloc[kept])
+        if empty := [name for label, name in enumerate(self.classes) if label not in left]:
+            raise DatasetError(f"No readable image is left of the classes {empty}: {told[0]}.")
+        if told:
+            shown = "; ".join(told[:_SHOWN])
+            warnings.warn(f"{len(told)} of {len(places)} images were skipped: {shown} …", stacklevel=3)
+        return images[kept] if told else images, kept
+
+    def _remedy(self, table: pd.DataFrame, row: int) -> str:
+        part = int(table["index"].iloc[row]) // self._description["part_size"]
+        return f"Delete {self.root / 'parts' / f'{part:06d}.csv'}, and the same predict command makes that part again"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an image is: a file of its own, or some bytes of a shard."""
+
+    file: Path
+    offset: int = 0
+    size: int = -1
+
+    def content(self) -> bytes:
+        with self.file.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+def _members(shard: Path) -> list[tuple[str, _Place]]:
+    """Path in the manifest and place of each file in a shard; none if it is missing."""
+    if not shard.is_file():
+        return []
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            return [(f"{shard.name}/{file.name}", _Place(shard, file.offset_data, file.size)) for file in tar]
+    except tarfile.TarError as error:
+        raise DatasetError(
+            f"{shard} is no whole tar file ({error}). Delete its record in {shard.parent / 'parts'}, and the same "
+            "predict command makes it again."
+        ) from error
+
+
+def _read_description(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise DatasetNotFoundError("RenderedFolder", str(file), "Set root to a folder that DatasetWriter wrote.")
+    try:
+        held = dict(json.loads(file.read_text()))
+    except (ValueError, TypeError):
+        held = {}
+    if held.get("format") != _FORMAT:
+        raise DatasetError(f"{file} describes no {_FORMAT!r}: set root to a folder that DatasetWriter wrote.")
+    return held
+
+
+def _read_manifest(file: Path, count: int, classes: Sequence[str]) -> pd.DataFrame:
+    """The manifest's columns that are needed, checked against the description."""
+    if not file.is_file():
+        remedy = "The data set is unfinished: the same predict command goes on."
+        raise DatasetNotFoundError("RenderedFolder", str(file), remedy)
+    kinds = _COLUMNS | {"model": "str"}
+    try:
+        # A class may be called "nan".
+        table = pd.read_csv(file, dtype=kinds, usecols=lambda name: name in kinds, keep_default_na=False)
+    except ValueError as error:  # all of pandas' own derive from it
+        raise DatasetError(f"{file} is no manifest ({error}). {_WRITE_AGAIN}") from error
+    if missing := _COLUMNS.keys() - set(table):
+        raise DatasetError(f"{file} lacks the columns {sorted(missing)}. {_WRITE_AGAIN}")
+    different = table["path"].nunique()
+    if not len(table) == different == count:
+        listed = f"{len(table)} images, {different} of them different"
+        raise DatasetError(f"{file} lists {listed}; dataset.json says {count}. {_WRITE_AGAIN}")
+    wrong = table[table["class"].map({name: i for i, name in enumerate(classes)}) != table["label"]]
+    if len(wrong):
+        path, name, label = wrong[["path", "class", "label"]].iloc[0]
+        raise DatasetError(
+            f"{file}: {path} has class {name!r} and label {label}, but the classes of dataset.json are "
+            f"{', '.join(classes)}. {_WRITE_AGAIN}"
+        )
+    return table
+
+
+def _decode_all(places: Sequence[_Place], side: int | None) -> tuple[UInt8[np.ndarray, "n c h w"], dict[int, str]]:
+    """The images, and why some are none; these are left unfilled."""
+    first = next((image for image in (_decode(place, side) for place in places) if not isinstance(image, str)), None)
+    # Filled in place: a large set would not fit into memory twice.
+    images = np.empty((len(places), *(first.shape if first is not None else (0, 0, 0))), np.uint8)
+
+    def read(row: int) -> str | None:
+        """Fills in one image, or says why there is none."""
+        image = _decode(places[row], side)
+        if isinstance(image, str):
+            return image
+        if image.shape != images.shape[1:]:
+            return f"its shape [C, H, W] is {list(image.shape)}, not {list(images.shape[1:])}"
+        images[row] = image
+        return None
+
+    reasons = in_threads(read, range(len(places)), "Reading images")
+    return images, {row: reason for row, reason in enumerate(reasons) if reason is not None}
+
+
+def _decode(place: _Place, side: int | None) -> UInt8[np.ndarray, "c h w"] | str:
+    """An image, or why there is none."""
+    try:
+        with Image.open(io.BytesIO(place.content())) as file:
+            image = _on_black(file)
+            if side is not None:
+                image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
+            pixels = np.asarray(image)
+    except UnidentifiedImageError:  # it would name the bytes' address
+        return "no picture"
+    except Exception as error:  # Pillow raises nearly anything on files that only begin well
+        return str(error)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """A picture without alpha: colours are written straight, and generators draw on black."""
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode not in ("LA", "RGBA"):
+        raise ValueError(f"mode {image.mode} is neither grey nor RGB")
+    ground = Image.new(image.mode.removesuffix("A"), image.size)
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground
