@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synthreal.batch import Domain
-from synthreal.datamodules import BucketDataModule, GeneratedDataModule
+from synthreal.datamodules import BucketDataModule, GeneratedDataModule, MixedDataModule
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
 from synthreal.files import replacing
 from synthreal.plots import contact_sheet
 
-Previewed = BucketDataModule | GeneratedDataModule
+Previewed = BucketDataModule | GeneratedDataModule | MixedDataModule
 """Datamodules that have `classes` and `preview`."""
 
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from turns import cpu_turns
 
 from synthreal.batch import Batch, Draws, synthetic_batch
-from synthreal.datamodules.generated import even_draws
 from synthreal.datasets import Noise
 from synthreal.generators import CutPaste, ImageGenerator
 from synthreal.generators.randomness import uniforms
 from synthreal.rendering.packing import pack_meshes
 from synthreal.rendering.rasteriser import Rasteriser
+from synthreal.samplers import even_draws
 from synthreal.spaces import Categorical
 
 SIZES = (64, 128, 224)
@@ -104,7 +104,7 @@ def compare(image_size: int, object_size: int) -> Row:
     """
     rgba = Rasteriser(pack_meshes(knots()), object_size).render(random_views(torch.arange(IMAGES) % 3))["rgba"]
     cut_paste = CutPaste(Cutouts(rgba), Noise(side=128), image_size)
-    draws = even_draws(cut_paste.space, IMAGES, 0)
+    draws = even_draws(cut_paste.space, IMAGES, [0])
     peer = PaperMerge(cut_paste, rgba, draws)
     made = cut_paste.generate(draws, CPU)
     for name, theirs in zip(("image", "mask"), peer.generate(), strict=False):

@@ -9,12 +9,12 @@ from torch.optim import SGD
 from turns import cpu_turns
 
 from synthreal.batch import Batch
-from synthreal.datamodules.generated import even_draws
 from synthreal.datasets import Noise
 from synthreal.datasets.meshes import ProceduralMeshes
 from synthreal.generators.lighting import RandomLight
 from synthreal.generators.mesh import MeshImages
 from synthreal.networks.resnet import ResNet
+from synthreal.samplers import even_draws
 from synthreal.spaces import UniformViews
 
 IMAGES, SIZE, REPEATS = 64, 64, 7
@@ -44,7 +44,7 @@ def compare() -> Row:
     """Times a batch of procedural meshes, with everything that makes pictures differ, and a step on it."""
     meshes = ProceduralMeshes(instances_per_class=5)
     images = MeshImages(meshes, SIZE, UniformViews(), lighting=RandomLight(), background=Noise())
-    draws = even_draws(images.space, IMAGES, 0)
+    draws = even_draws(images.space, IMAGES, [0])
     batch, training = images.generate(draws, CPU), Training(images.num_classes)
     seconds = cpu_turns({"ours": lambda: images.generate(draws, CPU), "step": lambda: training.step(batch)}, REPEATS)
     shares = [a / b for a, b in zip(seconds["ours"], seconds["step"], strict=True)]

@@ -1,6 +1,7 @@
-"""LightningDataModules, one a method."""
+"""Datamodules: what each batch is made of."""
 
 from synthreal.datamodules.bucket import BucketDataModule
 from synthreal.datamodules.generated import GeneratedDataModule
+from synthreal.datamodules.mixed import MixedDataModule
 
-__all__ = ["BucketDataModule", "GeneratedDataModule"]
+__all__ = ["BucketDataModule", "GeneratedDataModule", "MixedDataModule"]

@@ -8,11 +8,12 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from synthreal.batch import Batch, Draws, LabelledImages
+from synthreal.batch import Batch, Draws, LabelledImages, join
 from synthreal.datamodules.loading import batch_loader, evaluation_loader
 from synthreal.datamodules.probes import ProbeSet
 from synthreal.datamodules.splits import split_by_class
 from synthreal.datasets import ImageDataset
+from synthreal.datasets.base import in_memory
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
 from synthreal.samplers import BucketDistribution, BucketSampler
@@ -90,9 +91,9 @@ class BucketDataModule(LightningDataModule):
             ConfigError: If the splits, the classes or the image sizes do not fit together.
         """
         if stage in ("test", "predict"):
-            self.images["test"] = self.dataset.load("test")
+            self.images["test"] = in_memory(self.dataset.load("test"))
             return
-        self.images.update(split_by_class(self.dataset.load("train"), self.parts_per_class, self.seed))
+        self.images.update(split_by_class(in_memory(self.dataset.load("train")), self.parts_per_class, self.seed))
         probe_generator = copy.deepcopy(self.generator)
         self.generator.bind(self.images["train"])
         if self.num_probes:
@@ -155,7 +156,7 @@ class BucketDataModule(LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, part: str) -> DataLoader[Draws]:
-        return evaluation_loader(len(self.images[part]), self.eval_batch_size, self.num_workers, self.trainer)
+        return evaluation_loader(self.images[part], self.eval_batch_size, self.num_workers, self.trainer)
 
     def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
         """Makes the images of a batch of draws, on its device."""
@@ -173,16 +174,12 @@ class BucketDataModule(LightningDataModule):
         if "bucket" not in draws or not len(draws["bucket"]):
             return real
         synthetic = self.generator.generate(draws, device)
-        if not len(draws["real"]):
-            return synthetic
-        width = synthetic["parameters"].shape[1]
-        real["parameters"] = torch.full((len(draws["real"]), width), float("nan"), device=device)
-        return _concatenate([real, synthetic])
+        return join([real, synthetic]) if len(draws["real"]) else synthetic
 
     @property
     def finished_epochs(self) -> int:
         """Number of epochs that are over, asked at the end of one or before the first batch of the next."""
-        return self.sampler.epoch + int(self.sampler.begun)
+        return self.sampler.finished_epochs
 
     def preview(self, count: int = 2000) -> Batch:
         """Returns the first `count` images that training would see, or a few more. Needs no trainer."""
@@ -191,17 +188,13 @@ class BucketDataModule(LightningDataModule):
             batches.append(self.assemble(draws, "train"))
             if sum(len(batch["label"]) for batch in batches) >= count:
                 break
-        return _concatenate(batches)
+        return join(batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the next batch comes from, and P."""
         assert self.trainer is not None
-        finished = self.trainer.is_last_batch and self.sampler.begun
-        return {
-            "epoch": self.sampler.epoch + int(finished),
-            "batch": 0 if finished else self.sampler.trained,
-            "distribution": self.distribution.state_dict(),
-        }
+        position = self.sampler.position(self.trainer.is_last_batch)
+        return {**position, "distribution": self.distribution.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores P, and continues with the batch after the last one that was trained on."""
@@ -213,7 +206,3 @@ class BucketDataModule(LightningDataModule):
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of each part of the real data that is loaded."""
         return {name: images.fingerprint() for name, images in self.images.items()}
-
-
-def _concatenate(batches: list[Batch]) -> Batch:
-    return Batch(**{key: torch.cat([batch[key] for batch in batches]) for key in batches[0]})  # type: ignore

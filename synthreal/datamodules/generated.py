@@ -1,34 +1,24 @@
 """A fixed data set that any generator makes, in parts that can be made in any order, by any process."""
 
-import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
-from synthreal.batch import Batch, Draws
-from synthreal.datamodules.loading import batch_loader
+from synthreal.batch import Batch, Draws, numbered
+from synthreal.datamodules.loading import InParts, batch_loader
 from synthreal.datasets import ImageDataset
+from synthreal.datasets.base import in_memory
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
-from synthreal.spaces import ParameterSpace
+from synthreal.generators.fingerprint import fingerprint
+from synthreal.samplers import even_draws
 
-# Random streams of their own: those of the bucket sampler start at 0.
-_STRATUM, _ORDER, _INSIDE = range(10, 13)
-_FINGERPRINT_IMAGES = 32
 _PREVIEW_PER_CLASS = 24
-
-
-class IndexedDraws(Draws):
-    """Draws that know their place in the data set."""
-
-    index: Int[Tensor, " s"]
-    """Number of each sample, 0 to count - 1."""
 
 
 class GeneratedDataModule(LightningDataModule):
@@ -91,8 +81,8 @@ class GeneratedDataModule(LightningDataModule):
             ConfigError: If the source does not suit the generator.
         """
         if self.source is not None:
-            self.generator.bind(self.source.load("train"))
-        self.draws = even_draws(self.generator.space, self.count, self.seed)
+            self.generator.bind(in_memory(self.source.load("train")))
+        self.draws = even_draws(self.generator.space, self.count, [self.seed])
         self._fingerprint = {}
 
     def skip(self, parts: Collection[int]) -> None:
@@ -107,9 +97,9 @@ class GeneratedDataModule(LightningDataModule):
         """
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         left = [part for part in range(self.num_parts) if part not in self._skipped]
-        return batch_loader(_Parts(self.draws, self.batch_size, left[rank::world_size]), 0, self.trainer)
+        return batch_loader(InParts(self.draws, self.batch_size, left[rank::world_size]), 0, self.trainer)
 
-    def on_after_batch_transfer(self, batch: IndexedDraws, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
         """Makes the images of a part, on its device."""
         made = self.generator.generate(batch, batch["bucket"].device)
         made["index"] = batch["index"]
@@ -119,9 +109,9 @@ class GeneratedDataModule(LightningDataModule):
         """Returns the samples at `index`, made on the CPU. Needs no trainer."""
         return self.on_after_batch_transfer(self.rows(index), 0)
 
-    def rows(self, index: Int[Tensor, " n"]) -> IndexedDraws:
+    def rows(self, index: Int[Tensor, " n"]) -> Draws:
         """Returns the draws of the samples at `index`."""
-        return _rows(self.draws, index)
+        return numbered(self.draws, index)
 
     def preview(self, count: int | None = None) -> Batch:
         """Returns the image, label and domain of the first `count` samples; None for some 24 of each class."""
@@ -136,59 +126,5 @@ class GeneratedDataModule(LightningDataModule):
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of all draws, and of 32 images spread over the data set, in 8 bits, made on the CPU."""
         if not self._fingerprint:
-            draws = hashlib.sha256(repr((self.generator.space.columns, self.classes)).encode())
-            for table in (self.draws["bucket"], self.draws["parameters"], self.draws["seed"]):
-                draws.update(table.contiguous().numpy().data)
-            few = torch.linspace(0, self.count - 1, min(self.count, _FINGERPRINT_IMAGES)).long()
-            image = self.make(few)["image"].mul(255).round().byte()
-            pixels = hashlib.sha256(repr(tuple(image.shape)).encode())
-            pixels.update(image.contiguous().numpy().data)
-            self._fingerprint = {"draws": draws.hexdigest(), "images": pixels.hexdigest()}
+            self._fingerprint = fingerprint(self.generator, self.draws)
         return self._fingerprint
-
-
-class _Parts(Sampler[IndexedDraws]):
-    """Yields the draws of each part asked for."""
-
-    def __init__(self, draws: Draws, size: int, parts: Sequence[int]) -> None:
-        self._draws, self._size, self._parts = draws, size, parts
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __iter__(self) -> Iterator[IndexedDraws]:
-        count = len(self._draws["bucket"])
-        for part in self._parts:
-            yield _rows(self._draws, torch.arange(part * self._size, min((part + 1) * self._size, count)))
-
-
-def _rows(draws: Draws, index: Int[Tensor, " n"]) -> IndexedDraws:
-    return {
-        "bucket": draws["bucket"][index],
-        "parameters": draws["parameters"][index],
-        "seed": draws["seed"][index],
-        "index": index,
-    }
-
-
-def even_draws(space: ParameterSpace, count: int, seed: int) -> Draws:
-    """Draws `count` samples from P0 as evenly as chance allows.
-
-    [0, 1) is cut into `count` strata and one random number from each picks a bucket. So a run of buckets (a class,
-    say) that holds a share s of the space gets s·count samples, less than 2 off. Then they are shuffled.
-    """
-
-    def stream(purpose: int) -> np.random.Generator:
-        """Random numbers of their own for each purpose."""
-        return np.random.default_rng([seed, purpose])
-
-    place = (np.arange(count) + stream(_STRATUM).random(count)) / count
-    edges = space.volumes().cumsum(0)
-    position = torch.from_numpy(place[stream(_ORDER).permutation(count)]) * edges[-1]
-    # Never the end itself, which lies behind the last bucket.
-    position = position.minimum(edges[-1].nextafter(torch.zeros_like(edges[-1])))
-    bucket = torch.searchsorted(edges, position, right=True)
-    inside = stream(_INSIDE)
-    uniform = torch.from_numpy(inside.random((count, len(space.columns)), dtype=np.float32))
-    number = torch.from_numpy(inside.integers(0, 2**63 - 1, count))
-    return {"bucket": bucket, "parameters": space.place(bucket, uniform), "seed": number}

@@ -1,37 +1,85 @@
 """Loaders that hand over whole batches of draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from synthreal.batch import Draws
+from synthreal.batch import Batch, Draws, numbered, real_batch
+from synthreal.datasets.base import Labelled
+from synthreal.datasets.files import LabelledFiles
 from synthreal.errors import ConfigError
 
 
 class _AsDrawn(Dataset[Draws]):
-    """Answers a draw with itself: the images are made later, on the device."""
+    """Answers a draw with itself: images are made later, on the device; only what stays on disk is read here."""
+
+    def __init__(self, images: Labelled | None) -> None:
+        self._images = images
 
     def __getitem__(self, draws: Draws) -> Draws:
-        return draws
+        return with_pixels(self._images, draws)
+
+
+def with_pixels(images: Labelled | None, draws: Draws) -> Draws:
+    """Returns draws with the real images that they ask for, if those stay on disk."""
+    return {**draws, "pixels": images.read(draws["real"])} if isinstance(images, LabelledFiles) else draws
+
+
+def real_rows(images: Labelled, draws: Draws) -> Batch:
+    """Returns the real images that draws ask for, values in [0, 1], on the device of both."""
+    if isinstance(images, LabelledFiles):
+        return real_batch(draws["pixels"].float().div_(255), images.labels[draws["real"]])
+    return images.batch(draws["real"])
+
+
+class InParts(Sampler[Draws]):
+    """Yields parts of a fixed set of draws, `size` consecutive samples each.
+
+    Args:
+        draws: The set.
+        size: Samples in a part; the last part may have fewer.
+        parts: Numbers of the parts.
+    """
+
+    def __init__(self, draws: Draws, size: int, parts: Sequence[int]) -> None:
+        self._draws, self._size, self._parts = draws, size, parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[Draws]:
+        count = len(self._draws["bucket"])
+        for part in self._parts:
+            yield numbered(self._draws, torch.arange(part * self._size, min((part + 1) * self._size, count)))
 
 
 class _InOrder(Sampler[Draws]):
-    """Every `world_size`-th real image from `rank` on, in order, `size` at a time: each image once, none padded."""
+    """Every `world_size`-th row from `rank` on, in order, `size` at a time: each row once, none padded."""
 
-    def __init__(self, count: int, size: int, rank: int, world_size: int) -> None:
+    def __init__(self, rows: Draws, size: int, rank: int, world_size: int) -> None:
+        self._rows = rows
+        count = len(rows["real"] if "real" in rows else rows["bucket"])
         self._parts = [part for part in torch.arange(count)[rank::world_size].split(size) if len(part)]
 
     def __len__(self) -> int:
         return len(self._parts)
 
     def __iter__(self) -> Iterator[Draws]:
-        return (Draws(real=part.clone()) for part in self._parts)
+        return (Draws(**{key: table[part] for key, table in self._rows.items()}) for part in self._parts)  # type: ignore
 
 
-def batch_loader(sampler: Sampler[Draws], num_workers: int, trainer: Trainer | None) -> DataLoader[Draws]:
+def batch_loader(
+    sampler: Sampler[Draws], num_workers: int, trainer: Trainer | None, images: Labelled | None = None
+) -> DataLoader[Draws]:
     """Returns a loader of the sampler's batches.
+
+    Args:
+        sampler: Yields draws.
+        num_workers: Worker processes.
+        trainer: The trainer, if there is one.
+        images: Where real images are read from, if they stay on disk.
 
     Raises:
         ConfigError: If Lightning would replace the sampler on several processes.
@@ -41,13 +89,33 @@ def batch_loader(sampler: Sampler[Draws], num_workers: int, trainer: Trainer | N
             "On several processes set use_distributed_sampler=False in the Trainer: "
             "the sampler already gives each process its share."
         )
-    # Its own generator: workers must not draw their seeds from the global one, or a resumed run would differ.
     return DataLoader(
-        _AsDrawn(), sampler=sampler, batch_size=None, num_workers=num_workers, generator=torch.Generator()
+        _AsDrawn(images),
+        sampler=sampler,
+        batch_size=None,
+        num_workers=num_workers,
+        # Its own generator: workers must not draw their seeds from the global one, or a resumed run would differ.
+        generator=torch.Generator(),
+        pin_memory=isinstance(images, LabelledFiles) and torch.cuda.is_available(),
     )
 
 
-def evaluation_loader(count: int, size: int, num_workers: int, trainer: Trainer | None) -> DataLoader[Draws]:
-    """Returns a loader over `count` real images in order, this process's share of them."""
+def evaluation_loader(images: Labelled, size: int, num_workers: int, trainer: Trainer | None) -> DataLoader[Draws]:
+    """Returns a loader over real images in order, this process's share of them."""
+    return loader_in_order(Draws(real=torch.arange(len(images))), size, num_workers, trainer, images)
+
+
+def loader_in_order(
+    rows: Draws, size: int, num_workers: int, trainer: Trainer | None, images: Labelled | None = None
+) -> DataLoader[Draws]:
+    """Returns a loader over rows of draws in order, this process's share of them: each row once, none padded.
+
+    Args:
+        rows: Draws of real images, or of synthetic ones.
+        size: Rows in a batch.
+        num_workers: Worker processes.
+        trainer: The trainer, if there is one.
+        images: Where real images are read from, if they stay on disk.
+    """
     rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-    return batch_loader(_InOrder(count, size, rank, world_size), num_workers, trainer)
+    return batch_loader(_InOrder(rows, size, rank, world_size), num_workers, trainer, images)

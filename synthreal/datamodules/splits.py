@@ -1,15 +1,18 @@
 """Disjoint parts of a set of labelled images, the same number from each class."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
 
-from synthreal.batch import LabelledImages
+from synthreal.datasets.base import Labelled
 from synthreal.errors import ConfigError
 
+Set = TypeVar("Set", bound=Labelled)
 
-def split_by_class(images: LabelledImages, per_class: Mapping[str, int | None], seed: int) -> dict[str, LabelledImages]:
+
+def split_by_class(images: Set, per_class: Mapping[str, int | None], seed: int) -> dict[str, Set]:
     """Splits images into disjoint named parts, shuffled by `seed`.
 
     Args:
@@ -37,4 +40,4 @@ def split_by_class(images: LabelledImages, per_class: Mapping[str, int | None], 
         # Sorted, so that a part does not depend on the order of its classes.
         parts[name] = images.select(torch.cat([pool[start:stop] for pool in pools]).sort().values)
         start += count or 0
-    return parts
+    return parts  # type: ignore[return-value]  # select keeps the type

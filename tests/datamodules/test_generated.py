@@ -4,13 +4,10 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 
 from synthreal.batch import synthetic_batch
 from synthreal.datamodules import GeneratedDataModule
-from synthreal.datamodules.generated import even_draws
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, ImageGenerator
@@ -42,19 +39,6 @@ def loaded(data, rank=0, world_size=1):
     data.trainer = Mock(Trainer, global_rank=rank, world_size=world_size)
     data.trainer._accelerator_connector = Mock(use_distributed_sampler=False)
     return list(data.predict_dataloader())
-
-
-@given(st.integers(1, 400), st.integers(0, 3))
-def test_every_run_of_buckets_gets_its_share(count, seed):
-    space = Product(
-        [Categorical("class", "abc"), Union("how", [Continuous("x", 0, 1, 3), Continuous("y", 0, 1)], [1, 3])]
-    )
-    draws = even_draws(space, count, seed)
-    held = torch.bincount(draws["bucket"], minlength=space.num_buckets).double().cumsum(0)
-    expected = space.volumes().cumsum(0) * count
-    assert int(held[-1]) == count
-    assert float((held - expected).abs().max()) < 1 + 1e-9  # from the first bucket on only the last stratum is cut
-    assert torch.equal(space.assign(draws["parameters"]), draws["bucket"])
 
 
 @pytest.mark.parametrize("count", [3, 300, 3333])

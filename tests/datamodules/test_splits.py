@@ -81,3 +81,13 @@ def test_a_negative_number_is_refused():
     # a slice up to -1 would hold all images but one, and the next part would overlap it
     with pytest.raises(ConfigError, match="-1"):
         split_by_class(numbered(), {"validation": -1, "train": None}, seed=0)
+
+
+@pytest.mark.parametrize("validation", [0, 4])
+def test_fewer_images_of_a_class_are_some_of_more(validation):
+    chosen = [
+        set(numbers(split_by_class(numbered(), {"validation": validation, "train": count}, seed=2)["train"]))
+        for count in (1, 3, 9, None)
+    ]
+    for fewer, more in itertools.pairwise(chosen):
+        assert fewer < more

@@ -1,0 +1,300 @@
+"""Real and synthetic images in one batch: what share of each, and what is synthetic data worth."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from lightning.pytorch import LightningDataModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from synthreal.batch import Batch, Draws, LabelledImages, join, select_draws, synthetic_batch
+from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
+from synthreal.datamodules.kept import make_once
+from synthreal.datamodules.leaks import Overlap, without_leaks
+from synthreal.datamodules.loading import batch_loader, real_rows, with_pixels
+from synthreal.datamodules.splits import split_by_class
+from synthreal.datamodules.transforms import transform
+from synthreal.datasets import ImageDataset
+from synthreal.datasets.base import Labelled
+from synthreal.datasets.part import fold_of
+from synthreal.errors import ConfigError
+from synthreal.generators import ImageGenerator
+from synthreal.generators.fingerprint import digest
+from synthreal.samplers import ConcatenationSampler, MixingSampler, even_draws, split_batch
+
+_POOL, _SUBSET, _REAL, _SYNTHETIC = range(20, 24)  # random streams of their own: the samplers' are below
+
+
+class MixedDataModule(LightningDataModule):
+    """Each training batch holds real and synthetic images, by an exact ratio or in proportion to their numbers.
+
+    The loader hands over draws; `on_after_batch_transfer` makes the synthetic images where the model lives, and
+    transforms each domain in its own way. Folds, validation and training come from disjoint parts of the training set,
+    and an image that is in the real test set too is found by its content. `test` scores the real test set ("real") and
+    every set in `tests`.
+
+    Args:
+        dataset: Real images.
+        generator: Makes synthetic ones, or hands out stored ones. Its classes are those of the real images.
+        ratio: Real to synthetic images in every batch, such as [1, 15]; [1, 0] and [0, 1] use one domain alone. None
+            shuffles a fixed set of synthetic images and the real ones together.
+        batch_size: Images in a batch, over all processes.
+        curriculum: First epoch → ratio from then on, after `ratio`. {10: [1, 0]} after a ratio of [0, 1] trains on
+            synthetic images first and on real ones from epoch 10 on. Needs steps_per_epoch.
+        synthetic_size: Size of a fixed set of synthetic images; None for all that the generator has stored, or for
+            new ones in every epoch.
+        steps_per_epoch: Batches in an epoch; None for one pass over the real images.
+        real_per_class: Real training images of each class; None for all.
+        validation_per_class: Real training images of each class held out for validation. 0 takes the data set's own
+            validation images, if it has any.
+        folds: Disjoint parts that each class's training images are cut into.
+        fold: Which of them to use, from 0.
+        real_transform: What training does to real images, in order: kornia's augmentations by class path.
+        synthetic_transform: The same for synthetic images.
+        evaluation_transform: What validation and test do to every image.
+        tests: More test sets by name: the samples of a generator, or the test images of a data set.
+        test_size: Samples of each generator among them that has none stored.
+        overlap: What to do about training images that are in the real test set too.
+        eval_batch_size: Images in a batch of validation and test, for each process.
+        num_workers: Worker processes. They pay off for real images that stay on disk.
+        seed: Seed of splits and draws; None for that of `--seed_everything`, or 0.
+
+    Raises:
+        ConfigError: If a number is out of range, or ratio and batch size do not fit.
+    """
+
+    sampler: MixingSampler | ConcatenationSampler
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        generator: ImageGenerator,
+        ratio: tuple[int, int] | None = (1, 1),
+        batch_size: int = 128,
+        curriculum: dict[int, tuple[int, int]] | None = None,
+        synthetic_size: int | None = None,
+        steps_per_epoch: int | None = None,
+        real_per_class: int | None = None,
+        validation_per_class: int = 0,
+        folds: int = 1,
+        fold: int = 0,
+        real_transform: Sequence[nn.Module] = (),
+        synthetic_transform: Sequence[nn.Module] = (),
+        evaluation_transform: Sequence[nn.Module] = (),
+        tests: dict[str, ImageGenerator | ImageDataset] | None = None,
+        test_size: int = 1000,
+        overlap: Overlap = "stop",
+        eval_batch_size: int = 100,
+        num_workers: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        if ratio is None and curriculum:
+            raise ConfigError("A curriculum changes the ratio, and there is none: set ratio.")
+        if min(curriculum or [1]) < 1:
+            raise ConfigError("Epoch 0 is trained with ratio: a curriculum names epochs from 1 on.")
+        if "real" in (tests or {}):
+            raise ConfigError("The test set 'real' is the data set's own: give those in tests other names.")
+        self.dataset, self.generator, self.batch_size = dataset, generator, batch_size
+        stages = {} if ratio is None else {0: ratio, **(curriculum or {})}
+        self.counts = {epoch: split_batch(batch_size, stage) for epoch, stage in stages.items()}
+        self.synthetic_size, self.steps_per_epoch = synthetic_size, steps_per_epoch
+        self.parts_per_class = {"validation": validation_per_class, "train": real_per_class}
+        self.folds, self.fold, self.overlap = folds, fold, overlap
+        self.transforms = {_REAL: real_transform, _SYNTHETIC: synthetic_transform}
+        self.evaluation_transform = evaluation_transform
+        self.tests, self.test_size = tests or {}, test_size
+        self.eval_batch_size, self.num_workers = eval_batch_size, num_workers
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
+        self.sets: dict[str, EvaluationSet] = {}
+        self.kept: LabelledImages | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each label."""
+        return self.dataset.classes
+
+    def setup(self, stage: str | None = None) -> None:
+        """Loads and splits the real images, draws the fixed sets and makes the sampler.
+
+        Raises:
+            DatasetNotFoundError: If files are missing.
+            DatasetError: If an image is in training and in the test set.
+            ConfigError: If the splits, the classes or the image sizes do not fit together.
+        """
+        for name, source in self.tests.items():
+            self._check_classes(source.classes, f"the test set {name!r}")  # now, not after the training
+        if stage in ("test", "predict"):
+            self._set_up_tests()
+            return
+        self._set_up_images()
+        self._check_classes(self.generator.classes, "the generator")
+        self.fixed_set, self.kept = self._make_fixed_set(), None
+        self.sampler = self._make_sampler()
+        self._check_shapes()
+
+    def _set_up_images(self) -> None:
+        images = fold_of(self.dataset.load("train"), self.folds, self.fold, self.seed)
+        parts: dict[str, Labelled] = dict(split_by_class(images, self.parts_per_class, self.seed))
+        if not self.parts_per_class["validation"] and "validation" in self.dataset.splits:
+            parts["validation"] = self.dataset.load("validation")
+        test = self.dataset.load("test")
+        self.train_images = without_leaks(parts["train"], test, self.overlap)
+        held_out = without_leaks(parts["validation"], test, self.overlap)
+        self.sets = {"validation": RealSet(held_out, self.evaluation_transform)}
+        if isinstance(self.train_images, LabelledImages):
+            self.generator.bind(self.train_images)
+
+    def _set_up_tests(self) -> None:
+        steps = self.evaluation_transform
+        self.sets = {"real": RealSet(self.dataset.load("test"), steps)}
+        for name, source in self.tests.items():
+            if isinstance(source, ImageDataset):
+                self.sets[name] = RealSet(source.load("test"), steps)
+            else:
+                self.sets[name] = GeneratedSet(source, self.test_size, steps)
+
+    def _check_classes(self, others: Sequence[str], whose: str) -> None:
+        if tuple(others) != self.classes:
+            raise ConfigError(
+                f"The classes of {whose} are not those of the real images, in the same order: "
+                f"{', '.join(others)}; real: {', '.join(self.classes)}."
+            )
+
+    def _make_fixed_set(self) -> Draws | None:
+        stored, size = self.generator.stored(), self.synthetic_size
+        if stored is None:
+            return None if size is None else even_draws(self.generator.space, size, [self.seed, _POOL])
+        count = len(stored["bucket"])
+        if size is None:
+            return stored
+        if size > count:
+            raise ConfigError(f"synthetic_size is {size}, but only {count} synthetic images are stored.")
+        order = np.random.default_rng([self.seed, _SUBSET]).permutation(count)[:size]
+        return select_draws(stored, torch.from_numpy(np.sort(order)))
+
+    def _make_sampler(self) -> MixingSampler | ConcatenationSampler:
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        fixed, num_real = self.fixed_set, len(self.train_images)
+        if self.counts:
+            source = self.generator.space if fixed is None else fixed
+            return MixingSampler(source, num_real, self.counts, self.steps_per_epoch, self.seed, rank, world_size)
+        if fixed is None:
+            raise ConfigError("Images that are made new have no number to be in proportion to: set synthetic_size.")
+        return ConcatenationSampler(fixed, num_real, self.batch_size, self.steps_per_epoch, self.seed, rank, world_size)
+
+    def _check_shapes(self) -> None:
+        """Makes one image of each domain that is used, as training would see it."""
+        one, fixed = torch.zeros(1, dtype=torch.int64), self.fixed_set
+        held = (len(self.train_images), len(fixed["bucket"]) if fixed else 0)
+        real, synthetic = (any(column) for column in zip(*(self.counts.values() or [held]), strict=True))
+        made: list[Batch] = []
+        if real:
+            made.append(self._real(with_pixels(self.train_images, {"real": one}), 0))
+        if synthetic:
+            draws = select_draws(fixed, one) if fixed else even_draws(self.generator.space, 1, [self.seed])
+            made.append(self._synthetic(draws, 0))
+        shapes = [list(batch["image"].shape[1:]) for batch in made]
+        if len(shapes) == 2 and shapes[0] != shapes[1]:
+            raise ConfigError(
+                f"After their transforms real images are {shapes[0]} [C, H, W], synthetic ones {shapes[1]}: "
+                "set both to one size."
+            )
+
+    def train_dataloader(self) -> DataLoader[Draws]:
+        """Batches of draws; the images of a fixed set are made here, once.
+
+        Raises:
+            ConfigError: If Lightning would replace the sampler on several processes.
+        """
+        if self.fixed_set is not None and len(self.fixed_set["bucket"]) and self.generator.stored() is None:
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            bar = self.trainer is not None and self.trainer.progress_bar_callback is not None
+            self.kept = make_once(self.generator, self.fixed_set, device, bar)
+        return batch_loader(self.sampler, self.num_workers, self.trainer, self.train_images)
+
+    def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
+        """Real images held out for validation; no loader if there are none."""
+        return self._loader("validation") if len(self.sets["validation"]) else []
+
+    def test_dataloader(self) -> dict[str, DataLoader[Draws]]:
+        """The real test set, and those in `tests`, by name."""
+        return {name: self._loader(name) for name in self.sets}
+
+    def predict_dataloader(self) -> DataLoader[Draws]:
+        """The real test set."""
+        return self._loader("real")
+
+    def _loader(self, name: str) -> DataLoader[Draws]:
+        return self.sets[name].loader(self.eval_batch_size, self.num_workers, self.trainer)
+
+    def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
+        """Makes the images of a batch of draws, on its device."""
+        assert self.trainer is not None  # Lightning calls this hook from a trainer only
+        if self.trainer.training:
+            self.sampler.trained += 1
+            return self.assemble(batch, self.sampler.trained - 1)
+        return list(self.sets.values())[dataloader_idx].batch(batch)
+
+    def assemble(self, draws: Draws, step: int) -> Batch:
+        """Returns the real and the synthetic images that draws ask for, transformed; real ones first.
+
+        Args:
+            draws: A training batch.
+            step: Its number in the epoch, from 0, which the transforms' random choices depend on.
+        """
+        wanted = ((self._real, draws["real"]), (self._synthetic, draws["bucket"]))
+        return join([make(draws, step) for make, rows in wanted if len(rows)])
+
+    def _real(self, draws: Draws, step: int) -> Batch:
+        self.train_images = self.train_images.to(draws["real"].device)
+        return self._transform(real_rows(self.train_images, draws), _REAL, step)
+
+    def _synthetic(self, draws: Draws, step: int) -> Batch:
+        if self.kept is not None:
+            self.kept = self.kept.to(draws["index"].device)
+            made = synthetic_batch(self.kept.pixels(draws["index"]), self.kept.labels[draws["index"]], draws)
+        else:
+            made = self.generator.generate(draws, draws["bucket"].device)
+        return self._transform(made, _SYNTHETIC, step)
+
+    def _transform(self, batch: Batch, domain: int, step: int) -> Batch:
+        key = [self.seed, domain, self.sampler.epoch, step, self.sampler.rank]
+        return {**batch, "image": transform(batch["image"], self.transforms[domain], key)}
+
+    def preview(self, count: int = 2000) -> Batch:
+        """Returns the first `count` images that training would see, or a few more. Needs no trainer."""
+        batches: list[Batch] = []
+        for draws in self.sampler:
+            batches.append(self.assemble(with_pixels(self.train_images, draws), len(batches)))
+            if sum(len(batch["label"]) for batch in batches) >= count:
+                break
+        return join(batches)
+
+    def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        """Returns images of a test set to look at, values in [0, 1]."""
+        return self.sets[name].show(index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns where the next batch comes from."""
+        assert self.trainer is not None
+        return self.sampler.position(self.trainer.is_last_batch)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continues with the batch after the last one that was trained on."""
+        if hasattr(self, "sampler"):  # testing draws nothing
+            self.sampler.resume(state_dict["epoch"], state_dict["batch"])
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns the SHA-256 of the real images, of the fixed synthetic set, and of each set that is scored."""
+        place = "test/" if "real" in self.sets else ""
+        prints = {place + name: held.fingerprint() for name, held in self.sets.items() if len(held)}
+        if hasattr(self, "train_images"):
+            prints["train"] = self.train_images.fingerprint()
+            if self.fixed_set is not None:
+                prints["synthetic"] = digest(self.generator, self.fixed_set)
+        return prints
