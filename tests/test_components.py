@@ -1,4 +1,6 @@
 import collections
+import sys
+import types
 
 import pytest
 import torch
@@ -6,6 +8,23 @@ from torch import nn
 
 from synthreal.components import accepts, build, resolve
 from synthreal.errors import ConfigError
+
+
+def widen(width, bias=True, **more):
+    """Returns a layer twice as wide as asked for."""
+    return nn.Linear(width, 2 * width, bias=bias, **more)
+
+
+def forget(width):
+    """Returns nothing."""
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Puts this file's functions where a class path finds them, however pytest imported it."""
+    here = types.ModuleType("functions_for_tests")
+    here.widen, here.forget = widen, forget
+    monkeypatch.setitem(sys.modules, "functions_for_tests", here)
 
 
 def test_build_makes_the_class_with_its_arguments():
@@ -20,6 +39,22 @@ def test_build_supplies_what_a_config_cannot_hold():
     assert optimizer.param_groups[0]["params"] == [weight]
     assert optimizer.param_groups[0]["lr"] == 0.5
     assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+def test_build_calls_a_function_that_makes_the_object():
+    layer = build("functions_for_tests.widen", nn.Module, {"bias": False}, 3)
+    assert (layer.in_features, layer.out_features, layer.bias) == (3, 6, None)
+    with pytest.raises(
+        ConfigError, match=r"functions_for_tests\.widen: missing .*'width'.* It takes: width, bias, more\."
+    ):
+        build("functions_for_tests.widen", nn.Module, {})
+
+
+def test_a_function_that_makes_something_else_is_refused():
+    with pytest.raises(ConfigError, match=r"widen returned a Linear, not a torch\.optim\.optimizer\.Optimizer"):
+        build("functions_for_tests.widen", torch.optim.Optimizer, {"width": 3})
+    with pytest.raises(ConfigError, match=r"forget returned a NoneType, not a torch\.nn"):
+        build("functions_for_tests.forget", nn.Module, {"width": 3})
 
 
 def test_an_unknown_argument_is_named_with_those_that_exist():
@@ -54,11 +89,12 @@ def test_a_class_path_that_leads_nowhere_is_quoted(class_path):
 
 @pytest.mark.parametrize("class_path", ["torch.nn.Linear", "torch.relu", "torch.optim.lr_scheduler"])
 def test_another_kind_of_thing_is_refused(class_path):
-    with pytest.raises(ConfigError, match=r"not a subclass of torch\.optim\.optimizer\.Optimizer"):
+    with pytest.raises(ConfigError, match=r"not a subclass of torch\.optim\.optimizer\.Optimizer, nor a function"):
         resolve(class_path, torch.optim.Optimizer)
 
 
-def test_resolve_returns_the_class():
+def test_resolve_returns_the_class_or_the_function():
+    assert resolve("functions_for_tests.widen", nn.Module) is widen
     assert resolve("collections.OrderedDict", dict) is collections.OrderedDict
     assert resolve("synthreal.networks.LeNet", nn.Module).__name__ == "LeNet"
 
@@ -66,5 +102,8 @@ def test_resolve_returns_the_class():
 def test_accepts_looks_at_the_signature():
     assert accepts("synthreal.networks.LeNet", nn.Module, "num_classes")
     assert not accepts("torch.nn.Linear", nn.Module, "num_classes")
+    assert accepts("functions_for_tests.widen", nn.Module, "width")
+    assert accepts("functions_for_tests.widen", nn.Module, "num_classes")  # as one of **more
+    assert not accepts("functions_for_tests.forget", nn.Module, "num_classes")
     with pytest.raises(ConfigError):
         accepts("torch.nn.Nothing", nn.Module, "num_classes")

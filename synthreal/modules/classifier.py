@@ -1,10 +1,10 @@
 """Image classification: the model of SampleAhead, of the mixing ratio and of the benchmark."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -12,57 +12,60 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 from torchvision import models
 from torchvision.models import get_model, list_models
 
 from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError, TrainingError
+from synthreal.modules.pretrained import load_pretrained
+from synthreal.modules.scores import classification_metrics, set_names
+
+
+class Predicted(TypedDict):
+    """What the model makes of a batch."""
+
+    prediction: Int[Tensor, " b"]
+    """The most probable class."""
+    confidence: Float[Tensor, " b"]
+    """Its probability."""
 
 
 def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -> nn.Module:
-    """Returns a network without pre-trained weights.
+    """Returns a network; torchvision's have no pre-trained weights.
 
     Args:
-        network: Class path (`package.module.Class`), or a torchvision model's name.
+        network: Path of a class (`package.module.Class`) or of a function that returns a network (`timm.create_model`),
+            or a torchvision model's name.
         num_classes: Passed on as `num_classes` if the network takes it.
         arguments: Further arguments.
 
     Raises:
         ConfigError: If there is no such network, or an argument is unknown.
     """
-    if "." not in network:
+    try:
+        if "." in network:
+            own = {"num_classes": num_classes} if accepts(network, nn.Module, "num_classes") else {}
+            return build(network, nn.Module, {**own, **arguments})
         if network not in list_models(module=models):
             raise ConfigError(f"{network!r} is neither a class path nor one of torchvision's classifiers.")
-        try:
-            return get_model(network, weights=None, num_classes=num_classes, **arguments)
-        except TypeError as error:
-            raise ConfigError(f"{network}: {error}.") from error
-    if accepts(network, nn.Module, "num_classes"):
-        arguments = {"num_classes": num_classes, **arguments}
-    return build(network, nn.Module, arguments)
-
-
-def classification_metrics(num_classes: int) -> MetricCollection:
-    """Returns top-1, top-3 and top-5 accuracy (as far as there are classes), macro precision and macro recall."""
-    metrics: dict[str, Any] = {
-        f"top{k}": MulticlassAccuracy(num_classes, top_k=k, average="micro") for k in (1, 3, 5) if k <= num_classes
-    }
-    metrics["precision"] = MulticlassPrecision(num_classes, average="macro")
-    metrics["recall"] = MulticlassRecall(num_classes, average="macro")
-    return MetricCollection(metrics)
+        return get_model(network, weights=None, num_classes=num_classes, **arguments)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):  # others come from inside the network
+            raise
+        raise ConfigError(f"{network}: {error}.") from error
 
 
 class Classifier(LightningModule):
     """Cross-entropy on every image of the batch, real and synthetic alike.
 
     Every argument is plain, so `load_from_checkpoint` needs nothing else. Logs `train/loss`; `val/…` and `test/…` with
-    loss, error (%), top1, top3, top5, precision, recall (0 to 1); and `test/accuracy_<class index>`.
+    loss, error (%), top1, top3, top5, precision, recall (0 to 1); and `test/accuracy_<class index>`. A dict of test
+    loaders gives each set scores of its own, `test/<name>/…`.
 
     Args:
         num_classes: Number of classes, at least 2.
-        network: Class path of an `nn.Module`, or the name of a torchvision model.
+        network: Path of an `nn.Module` or of a function that returns one, or the name of a torchvision model.
         network_args: Its arguments.
         optimizer: Class path of an optimiser.
         optimizer_args: Its arguments.
@@ -70,6 +73,8 @@ class Classifier(LightningModule):
         schedule_args: Its arguments.
         schedule_interval: When the schedule steps. A ReduceLROnPlateau follows `val/loss` each epoch.
         bias_rate: Factor on the learning rate of biases (Caffe's LeNet has 2).
+        pretrained: Checkpoint of an earlier run whose network training starts from: pre-train on one domain, fine-tune
+            on the other (benchmark, sec. 7.4). A last layer for other classes is made anew. Only `fit` reads it.
 
     Raises:
         ConfigError: If a class path or an argument does not exist.
@@ -86,17 +91,34 @@ class Classifier(LightningModule):
         schedule_args: dict[str, Plain] | None = None,
         schedule_interval: Literal["step", "epoch"] = "step",
         bias_rate: float = 1.0,
+        pretrained: str | None = None,
     ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ConfigError(f"A classifier needs at least 2 classes, not {num_classes}.")
         self.save_hyperparameters()
         self.network = build_network(network, num_classes, network_args or {})
-        self.val_metrics = classification_metrics(num_classes).clone(prefix="val/")
-        self.test_metrics = classification_metrics(num_classes).clone(prefix="test/")
-        self.test_class_accuracy = MulticlassAccuracy(num_classes, average="none")
+        self.val_metrics = classification_metrics(num_classes, "val/")
+        self._test_metrics: list[MetricCollection] = []
+        self._unread = pretrained
         self._last_loss = torch.zeros(())
         self.configure_optimizers()  # a typo in the optimiser fails here, before any data is read
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leaves `pretrained` alone from now on: the checkpoint has weights that came after it."""
+        self._unread = None
+
+    def on_fit_start(self) -> None:
+        """Takes over the weights of `pretrained`, once, unless training goes on from a checkpoint.
+
+        Not in `setup`: there the trainer does not know yet whether it does.
+
+        Raises:
+            ConfigError: If there is no such checkpoint, or it holds another network.
+        """
+        if self._unread is not None:
+            load_pretrained(self.network, self._unread)
+            self._unread = None
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Returns logits for images in [0, 1]."""
@@ -127,39 +149,41 @@ class Classifier(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the `val/…` scores."""
-        self._score(batch, self.val_metrics, "val")
+        self.val_metrics.update(self(batch["image"]), batch["label"])
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Updates the `test/…` scores."""
-        logits = self._score(batch, self.test_metrics, "test")
-        self.test_class_accuracy.update(logits, batch["label"])
+    def on_validation_epoch_end(self) -> None:
+        """Logs the `val/…` scores."""
+        self._log_scores(self.val_metrics)
+
+    def on_test_start(self) -> None:
+        """Makes scores for each test set."""
+        names = set_names(self.trainer.test_dataloaders)
+        prefixes = [f"test/{name}/" if name else "test/" for name in names]
+        classes = self.hparams["num_classes"]
+        self._test_metrics = [classification_metrics(classes, p, each_class=True).to(self.device) for p in prefixes]
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Predicted:
+        """Updates the scores of a test set, and returns what is predicted for each image."""
+        logits = self(batch["image"])
+        self._test_metrics[dataloader_idx].update(logits, batch["label"])
+        confidence, prediction = logits.softmax(1).max(1)
+        return {"prediction": prediction, "confidence": confidence}
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the scores of every test set, class by class too."""
+        for metrics in self._test_metrics:
+            self._log_scores(metrics)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Returns the probability of each class [B, K] and the label [B]."""
         return {"probability": self(batch["image"]).softmax(1), "label": batch["label"]}
 
-    def _score(self, batch: Batch, metrics: MetricCollection, stage: str) -> Tensor:
-        logits = self(batch["image"])
-        metrics.update(logits, batch["label"])
-        loss = F.cross_entropy(logits, batch["label"])
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(logits))
-        return logits
-
-    def on_validation_epoch_end(self) -> None:
-        """Logs the `val/…` scores."""
-        self._log_scores(self.val_metrics, "val")
-
-    def on_test_epoch_end(self) -> None:
-        """Logs the `test/…` scores, class by class too."""
-        self._log_scores(self.test_metrics, "test")
-        accuracy = self.test_class_accuracy.compute()
-        self.log_dict({f"test/accuracy_{i}": value for i, value in enumerate(accuracy)})
-        self.test_class_accuracy.reset()
-
-    def _log_scores(self, metrics: MetricCollection, stage: str) -> None:
+    def _log_scores(self, metrics: MetricCollection) -> None:
         scores = metrics.compute()
         metrics.reset()
-        self.log_dict({**scores, f"{stage}/error": 100 * (1 - scores[f"{stage}/top1"])})
+        error = 100 * (1 - scores[f"{metrics.prefix}top1"])
+        # The same on every process already; without sync_dist Lightning warns about each of them.
+        self.log_dict({**scores, f"{metrics.prefix}error": error}, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds optimiser and schedule from their class paths."""

@@ -4,7 +4,8 @@ import types
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from sklearn import metrics as sk
 from torch import nn
 from torch.optim import lr_scheduler
@@ -12,7 +13,7 @@ from torch.optim import lr_scheduler
 from synthreal.batch import Domain
 from synthreal.errors import ConfigError, TrainingError
 from synthreal.modules import Classifier
-from synthreal.modules.classifier import build_network, classification_metrics
+from synthreal.modules.classifier import build_network
 from synthreal.networks import LeNet
 from synthreal.schedules import InverseDecay
 
@@ -28,11 +29,20 @@ class Linear(nn.Module):
         return self.layer(image.flatten(1))
 
 
+def create_model(model_name, pretrained=False, **settings):
+    """A function of timm's form: the number of classes is among what it passes on."""
+    if model_name == "broken":
+        return 1 + "one"
+    assert model_name == "linear"
+    assert not pretrained
+    return Linear(**settings)
+
+
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     """Puts this file where a class path finds it, however pytest imported it."""
     here = types.ModuleType("linear_for_tests")
-    here.Linear = Linear
+    here.Linear, here.create_model = Linear, create_model
     monkeypatch.setitem(sys.modules, "linear_for_tests", here)
 
 
@@ -61,34 +71,6 @@ def with_trainer(module, step=0, every=50):
 def softmax(logits):
     odds = np.exp(logits - logits.max(1, keepdims=True))
     return odds / odds.sum(1, keepdims=True)
-
-
-@pytest.mark.parametrize("num_classes", [4, 10])
-def test_scores_agree_with_scikit_learn(num_classes):
-    stream = np.random.default_rng(0)
-    label, scores = stream.integers(0, num_classes, 200), stream.normal(size=(200, num_classes))
-    scores[np.arange(200), label] += 1
-    ours = classification_metrics(num_classes)
-    for part in np.array_split(np.arange(200), 3):  # batches of unequal size
-        ours.update(torch.from_numpy(scores[part]).float(), torch.from_numpy(label[part]))
-    got = {name: float(value) for name, value in ours.compute().items()}
-    guess, classes = scores.argmax(1), np.arange(num_classes)
-    expected = {
-        f"top{k}": sk.top_k_accuracy_score(label, scores, k=k, labels=classes) for k in (1, 3, 5) if k <= num_classes
-    }
-    expected["precision"] = sk.precision_score(label, guess, average="macro")
-    expected["recall"] = sk.recall_score(label, guess, average="macro")
-    assert got == pytest.approx(expected, abs=1e-6)
-
-
-def test_scores_do_not_count_what_never_came():
-    # class 3 is neither among the labels nor among the guesses; class 2 is guessed but never right
-    label, guess = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
-    ours = classification_metrics(4)
-    ours.update(torch.eye(4)[guess], torch.from_numpy(label))
-    got = ours.compute()
-    assert float(got["precision"]) == pytest.approx(sk.precision_score(label, guess, average="macro", zero_division=0))
-    assert float(got["recall"]) == pytest.approx(sk.recall_score(label, guess, average="macro", zero_division=0))
 
 
 def test_loss_is_the_cross_entropy_of_every_sample_and_its_gradient():
@@ -169,34 +151,116 @@ def quiet_trainer(**settings):
     )
 
 
-@pytest.mark.parametrize("stage", ["test", "validate"])
-def test_an_evaluation_scores_all_batches_together(stage):
-    module = classifier()
-    batches = [batch_of(9, seed=1), batch_of(9, seed=2), batch_of(4, seed=3)]
-    batches[0]["label"][:6] = torch.arange(6)  # every class comes
-    trainer = quiet_trainer()
-    (scores,) = getattr(trainer, stage)(module, torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
+def loader_of(*batches):
+    return torch.utils.data.DataLoader(batches, batch_size=None)
+
+
+def scored(module, batches):
+    """What the module should score on all batches together, by scikit-learn; without a prefix."""
     image, label = (torch.cat([batch[key] for batch in batches]) for key in ("image", "label"))
     logits, label = module(image).detach().double().numpy(), label.numpy()
-    guess, prefix = logits.argmax(1), "test" if stage == "test" else "val"
-    expected = {
+    guess = logits.argmax(1)
+    return {
         # a batch counts as many times as it has images
-        f"{prefix}/loss": sk.log_loss(label, softmax(logits), labels=range(6)),
-        f"{prefix}/error": 100 * (guess != label).mean(),
-        f"{prefix}/top1": (guess == label).mean(),
-        f"{prefix}/top3": sk.top_k_accuracy_score(label, logits, k=3, labels=range(6)),
-        f"{prefix}/top5": sk.top_k_accuracy_score(label, logits, k=5, labels=range(6)),
-        f"{prefix}/precision": sk.precision_score(label, guess, average="macro", zero_division=0),
-        f"{prefix}/recall": sk.recall_score(label, guess, average="macro", zero_division=0),
-    }
-    if stage == "test":
-        expected |= {f"test/accuracy_{k}": (guess[label == k] == k).mean() for k in range(6)}
+        "loss": sk.log_loss(label, softmax(logits), labels=range(6)),
+        "error": 100 * (guess != label).mean(),
+        "top1": (guess == label).mean(),
+        "top3": sk.top_k_accuracy_score(label, logits, k=3, labels=range(6)),
+        "top5": sk.top_k_accuracy_score(label, logits, k=5, labels=range(6)),
+        "precision": sk.precision_score(label, guess, average="macro", zero_division=0),
+        "recall": sk.recall_score(label, guess, average="macro", zero_division=0),
+    }, {f"accuracy_{k}": (guess[label == k] == k).mean() for k in range(6)}
+
+
+def batches_with_every_class(first_seed):
+    batches = [batch_of(count, seed=first_seed + i) for i, count in enumerate((9, 9, 4))]
+    batches[0]["label"][:6] = torch.arange(6)
+    return batches
+
+
+def prefixed(prefix, *scores):
+    return {prefix + name: value for part in scores for name, value in part.items()}
+
+
+def test_validation_scores_all_batches_together():
+    module, batches = classifier(), batches_with_every_class(1)
+    (scores,) = quiet_trainer().validate(module, loader_of(*batches), verbose=False)
+    assert scores == pytest.approx(prefixed("val/", scored(module, batches)[0]), abs=1e-5)
+
+
+@pytest.mark.parametrize("form", [lambda loader: loader, lambda loader: [loader]])
+def test_a_single_test_set_needs_no_name(form):
+    module, batches = classifier(), batches_with_every_class(1)
+    (scores,) = quiet_trainer().test(module, form(loader_of(*batches)), verbose=False)
+    assert scores == pytest.approx(prefixed("test/", *scored(module, batches)), abs=1e-5)
+
+
+# not in the order of the alphabet
+@pytest.mark.parametrize("names", [["real", "new models", "bare"], ["real"]])
+def test_each_test_set_has_scores_under_its_name(names):
+    module = classifier()
+    sets = {name: batches_with_every_class(10 * i) for i, name in enumerate(names)}
+    results = quiet_trainer().test(module, {name: loader_of(*set_) for name, set_ in sets.items()}, verbose=False)
+    expected = {}
+    for name, batches in sets.items():
+        expected |= prefixed(f"test/{name}/", *scored(module, batches))
+    assert len({expected[f"test/{name}/loss"] for name in names}) == len(names)
+    for scores in results:  # one of each loader, all of them whole
+        assert scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_several_test_sets_without_names_are_numbered():
+    module = classifier()
+    sets = [batches_with_every_class(10), batches_with_every_class(20)]
+    scores, _ = quiet_trainer().test(module, [loader_of(*batches) for batches in sets], verbose=False)
+    assert scores == pytest.approx(
+        prefixed("test/0/", *scored(module, sets[0])) | prefixed("test/1/", *scored(module, sets[1])), abs=1e-5
+    )
+
+
+class Shares(LightningDataModule):
+    """Two test sets, each batch seen by one process."""
+
+    def __init__(self):
+        super().__init__()
+        self.sets = {"real": batches_with_every_class(1), "made": batches_with_every_class(20)}
+
+    def test_dataloader(self):
+        rank, count = self.trainer.global_rank, self.trainer.world_size
+        return {name: loader_of(*batches[rank::count]) for name, batches in self.sets.items()}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+@pytest.mark.filterwarnings("ignore:.*barrier.*")
+def test_two_processes_score_as_one():
+    module, data = classifier(), Shares()
+    trainer = quiet_trainer(devices=2, strategy="ddp_fork", use_distributed_sampler=False)
+    scores, _ = trainer.test(module, datamodule=data, verbose=False)
+    expected = {}
+    for name, batches in data.sets.items():
+        expected |= prefixed(f"test/{name}/", *scored(module, batches))
     assert scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_test_step_says_what_is_predicted_and_how_surely():
+    module, batch = classifier(), batch_of()
+    seen = []
+
+    class Keep(Callback):
+        def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+            seen.append(outputs)
+
+    quiet_trainer(callbacks=[Keep()]).test(module, loader_of(batch), verbose=False)
+    probability = softmax(module(batch["image"]).detach().numpy())
+    (out,) = seen
+    assert out["prediction"].dtype == torch.int64
+    np.testing.assert_array_equal(out["prediction"].numpy(), probability.argmax(1))
+    np.testing.assert_allclose(out["confidence"].numpy(), probability.max(1), rtol=1e-5)
 
 
 def test_a_second_evaluation_starts_from_nothing():
     module, trainer = classifier(), quiet_trainer()
-    loader = [torch.utils.data.DataLoader([batch_of(9, seed=seed)], batch_size=None) for seed in (1, 2)]
+    loader = [loader_of(batch_of(9, seed=seed)) for seed in (1, 2)]
     alone = trainer.test(module, loader[1], verbose=False)
     trainer.test(module, loader[0], verbose=False)
     assert trainer.test(module, loader[1], verbose=False) == alone
@@ -266,6 +330,21 @@ def test_networks_come_by_class_path_or_torchvision_name():
     assert build_network("synthreal.networks.LeNet", 7, {"num_classes": 3}).fc2.out_features == 3
 
 
+def test_a_function_may_build_the_network():
+    made = build_network("linear_for_tests.create_model", 7, {"model_name": "linear", "pixels": 5})
+    assert isinstance(made, Linear)
+    assert (made.layer.in_features, made.layer.out_features) == (5, 7)
+    module = Classifier(num_classes=7, network="linear_for_tests.create_model", network_args={"model_name": "linear"})
+    assert module(torch.rand(3, 1, 2, 2)).shape == (3, 7)
+    resnet = build_network("torchvision.models.resnet18", 7, {})
+    assert resnet.fc.out_features == 7
+
+
+def test_a_networks_own_mistake_comes_through_as_it_is():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        build_network("linear_for_tests.create_model", 7, {"model_name": "broken"})
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -281,6 +360,9 @@ def test_networks_come_by_class_path_or_torchvision_name():
         ({"schedule": "torch.optim.lr_scheduler.StepLR"}, "step_size"),
         # a torchvision model answers an unknown argument with its own TypeError
         ({"network": "resnet18", "network_args": {"depth": 3}}, "depth"),
+        # a function answers what it only passes on with a TypeError, too
+        ({"network": "linear_for_tests.create_model", "network_args": {"model_name": "linear", "depth": 3}}, "depth"),
+        ({"network": "linear_for_tests.create_model"}, "model_name.*It takes: model_name, pretrained"),
         # optical flow: in torchvision's list, but no classifier
         ({"network": "raft_small"}, "raft_small"),
     ],
@@ -317,3 +399,96 @@ def test_a_checkpoint_loads_safely_and_needs_nothing_else(tmp_path):
         assert loaded.hparams[key] == value
     image = torch.rand(3, 1, 20, 20)
     assert torch.equal(loaded.eval()(image), module.eval()(image))
+
+
+def fit(module, steps, resume=None, **settings):
+    """Trains on the same five batches over and over."""
+    batches = [batch_of(seed=seed) for seed in range(5)]
+    trainer = Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **{"enable_checkpointing": False, **settings},
+    )
+    trainer.fit(module, loader_of(*batches), loader_of(batches[0]), ckpt_path=resume)
+    return trainer
+
+
+def weights(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """Checkpoint of an earlier run, and its weights."""
+    module = classifier(optimizer_args={"lr": 0.5, "momentum": 0.9})
+    fit(module, 3).save_checkpoint(tmp_path / "earlier.ckpt")
+    return tmp_path / "earlier.ckpt", weights(module)
+
+
+class Start(Callback):
+    """Keeps the weights and the optimiser's state before the first step."""
+
+    def on_train_start(self, trainer, pl_module):
+        self.weights, self.optimizer = weights(pl_module), dict(trainer.optimizers[0].state)
+
+
+def test_fine_tuning_starts_from_an_earlier_runs_weights(earlier):
+    path, before = earlier
+    module, start = classifier(pretrained=str(path), optimizer_args={"lr": 0.1, "momentum": 0.9}), Start()
+    assert not torch.equal(module.network.layer.weight, before["network.layer.weight"])  # not read before `fit`
+    fit(module, 4, callbacks=[start])
+    assert {name: value.tolist() for name, value in start.weights.items()} == {
+        name: value.tolist() for name, value in before.items()
+    }
+    assert not start.optimizer  # no momentum from the run before
+    # Trained by hand from the same weights: four steps of gradient descent with momentum.
+    by_hand, speed = classifier(), {}
+    by_hand.load_state_dict(before)
+    for step in range(4):
+        batch = batch_of(seed=step)
+        loss = nn.functional.cross_entropy(by_hand(batch["image"]), batch["label"])
+        for name, parameter in by_hand.named_parameters():
+            (slope,) = torch.autograd.grad(loss, parameter, retain_graph=True)
+            speed[name] = slope + 0.9 * speed.get(name, torch.zeros_like(slope))
+        with torch.no_grad():
+            for name, parameter in by_hand.named_parameters():
+                parameter -= 0.1 * speed[name]
+    for name, value in by_hand.state_dict().items():
+        torch.testing.assert_close(module.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+def test_a_resumed_fine_tuning_is_the_unbroken_one_and_needs_no_other_file(earlier, tmp_path):
+    path, _ = earlier
+    every = ModelCheckpoint(tmp_path / "every", "{step}", save_top_k=-1, every_n_epochs=1, save_on_train_epoch_end=True)
+    settings = {"pretrained": str(path), "optimizer_args": {"lr": 0.1, "momentum": 0.9}}
+    module = classifier(**settings)
+    fit(module, 10, enable_checkpointing=True, callbacks=[every])
+    path.unlink()
+    again = classifier(**settings)
+    fit(again, 10, resume=tmp_path / "every" / "step=5.ckpt")
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in module.state_dict().items())
+    # Nor is it asked for when the result is loaded, tested, or trained on.
+    loaded = Classifier.load_from_checkpoint(tmp_path / "every" / "step=10.ckpt")
+    assert loaded.hparams["pretrained"] == str(path)
+    quiet_trainer().test(loaded, loader_of(batch_of()), verbose=False)
+    start = Start()
+    fit(loaded, 1, callbacks=[start])
+    assert torch.equal(start.weights["network.layer.weight"], module.network.layer.weight)
+
+
+def test_training_twice_does_not_start_from_the_earlier_weights_twice(earlier):
+    module, start = classifier(pretrained=str(earlier[0])), Start()
+    fit(module, 3)
+    after = weights(module)
+    fit(module, 3, callbacks=[start])
+    assert torch.equal(start.weights["network.layer.weight"], after["network.layer.weight"])
+
+
+def test_a_missing_earlier_run_is_named_before_training(tmp_path):
+    module = classifier(pretrained=str(tmp_path / "gone.ckpt"))
+    with pytest.raises(ConfigError, match=r"No checkpoint at .*gone\.ckpt"):
+        fit(module, 1)
