@@ -5,12 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from scipy import stats
 from torch import Tensor
 from torchvision.utils import make_grid
 
+Curve = tuple[Sequence[float], Float[np.ndarray, "s r"]]
+"""X of S points, and the values of R runs at each."""
+
 _MAPS = 5
+_COLUMNS = 3
+_WIDE = 8  # largest over smallest count
 
 
 def bucket_heatmaps(
@@ -85,18 +93,67 @@ def contact_sheet(
     return figure
 
 
-def metric_curves(
-    curves: Mapping[str, tuple[Sequence[float], Float[np.ndarray, "s r"]]], xlabel: str, ylabel: str
-) -> Figure:
-    """Mean over runs with its 95 % interval, one line a name: name → (x [S], values [S, R runs])."""
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    axis = figure.subplots()
-    for name, (x, values) in curves.items():
-        mean = values.mean(1)
-        (line,) = axis.plot(x, mean, marker="o", label=f"{name} ({values.shape[1]} runs)")
-        if values.shape[1] > 1:
-            half = stats.sem(values, axis=1) * stats.t.ppf(0.975, values.shape[1] - 1)
-            axis.fill_between(x, mean - half, mean + half, alpha=0.2, color=line.get_color(), linewidth=0)
-    axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.legend()
+def metric_curves(panels: Mapping[str, Mapping[str, Curve]], xlabel: str, ylabel: str) -> Figure:
+    """Means over runs with their 95 % intervals, small multiples: panel → line → (x [S], values [S, R runs])."""
+    runs: dict[str, set[int]] = {}
+    for curves in panels.values():
+        for line, (_, values) in curves.items():
+            runs.setdefault(line, set()).add(values.shape[1])
+    palette = colormaps["tab10" if len(runs) <= 10 else "tab20"]
+    colours = {line: palette(i % palette.N) for i, line in enumerate(runs)}
+    columns = min(len(panels), _COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.1 * columns + 2.9, 2.7 * rows + 0.9), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axis, (panel, curves) in zip(grid.flat, panels.items(), strict=False):
+        for line, (x, values) in curves.items():
+            _draw_curve(axis, x, values, colours[line])
+        axis.set_title(panel, fontsize=9)
+    for axis in grid.flat[len(panels) :]:
+        axis.remove()
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    entries = {f"{line} ({_between(count)} runs)": Line2D([], [], color=colours[line]) for line, count in runs.items()}
+    figure.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize=8)
     return figure
+
+
+def learning_curves(
+    panels: Mapping[str, Mapping[str, Curve]], xlabel: str, ylabel: str, marks: Mapping[str, tuple[float, float]]
+) -> Figure:
+    """Means over runs against a number of images, on a logarithmic axis if the numbers are wide apart.
+
+    Args:
+        panels: Panel → line → (x [S], values [S, R runs]).
+        xlabel: What x counts.
+        ylabel: What the values are.
+        marks: Panel → a point that curves are to reach: dotted lines at its x, unless that is infinite, and at its y.
+    """
+    figure = metric_curves(panels, xlabel, ylabel)
+    counts = sorted({float(x) for curves in panels.values() for xs, _ in curves.values() for x in xs})
+    least = next((count for count in counts if count > 0), 1.0)
+    for axis, panel in zip(figure.axes, panels, strict=True):
+        if counts[-1] > _WIDE * least:
+            axis.set_xscale("symlog", linthresh=least)  # zero images have a place too
+        axis.set_xticks(counts, [f"{count:,g}" for count in counts], fontsize=8)
+        axis.minorticks_off()
+        if panel in marks:
+            x, y = marks[panel]
+            axis.axhline(y, color="0.4", linestyle=":", linewidth=1)
+            if np.isfinite(x):
+                axis.axvline(x, color="0.4", linestyle=":", linewidth=1)
+    return figure
+
+
+def _draw_curve(axis: Axes, x: Sequence[float], values: Float[np.ndarray, "s r"], colour: tuple[float, ...]) -> None:
+    mean, runs = values.mean(1), values.shape[1]
+    axis.plot(x, mean, marker="o", markersize=4, color=colour)
+    if runs > 1:
+        half = stats.sem(values, axis=1) * stats.t.ppf(0.975, runs - 1)
+        if len(x) == 1:  # nothing to fill between
+            axis.errorbar(x, mean, half, color=colour, capsize=3)
+        axis.fill_between(x, mean - half, mean + half, alpha=0.2, color=colour, linewidth=0)
+
+
+def _between(counts: set[int]) -> str:
+    return str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"

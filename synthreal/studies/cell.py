@@ -1,19 +1,20 @@
 """One run of a study, up to one of its steps."""
 
+import json
 import logging
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from synthreal.errors import ConfigError
+from synthreal.errors import ConfigError, SynthrealError
 from synthreal.experiment import ExperimentCLI
-from synthreal.studies.spec import Study
+from synthreal.studies.spec import Study, file_name
 
 _REPORT_EVERY = 10
 
@@ -37,24 +38,37 @@ class Milestone(Callback):
             trainer.save_checkpoint(self.checkpoint)
 
 
-def check_variants(study: Study) -> None:
-    """Builds every variant and loads its data, so that a mistake shows before anything is trained.
+def check_variants(study: Study, variants: Iterable[str]) -> None:
+    """Builds variants and loads their data, so that a mistake shows before anything is trained.
+
+    Variants with equal settings of the datamodule, defaults included, load it once.
 
     Raises:
-        ConfigError: If a variant overrides a setting that does not exist; other errors as the parts raise them.
+        ConfigError: If a variant overrides a setting that does not exist, or a part of it finds a mistake.
     """
     quiet()
-    for variant in study.variants:
+    loaded: set[str] = set()
+    for variant in variants:
         try:
             cli = ExperimentCLI([*study.arguments(variant, study.seeds[0]), "--trainer.logger=false"], run=False)
+            if (data := repr(cli.config["data"])) not in loaded:
+                loaded.add(data)
+                for stage in ("fit", "test") if "test" in study.stages else ("fit",):
+                    cli.datamodule.setup(stage)
         except SystemExit as error:
             raise ConfigError(f"{study.path}: variant {variant!r} does not parse, see above.") from error
-        cli.datamodule.setup("fit")
+        except SynthrealError as error:
+            raise ConfigError(f"{study.path}: variant {variant!r}: {error}") from error
+
+
+def seed_folder(runs: Path, variant: str, seed: int) -> Path:
+    """Returns the folder of a run."""
+    return runs / file_name(variant) / f"seed_{seed}"
 
 
 def cell_folder(runs: Path, variant: str, seed: int, step: int) -> Path:
     """Returns the folder of a run's part that ends at a step."""
-    return runs / variant / f"seed_{seed}" / f"step_{step}"
+    return seed_folder(runs, variant, seed) / f"step_{step}"
 
 
 def run_cell(
@@ -78,10 +92,10 @@ def run_cell(
         wandb: Log to W&B too.
 
     Returns:
-        variant, seed, step, value of the metric, seconds, hash of the settings.
+        variant, seed, step, value of the metric, seconds, hash of the settings, and the study's further scores by name.
 
     Raises:
-        ConfigError: If the run does not log the study's metric, or the checkpoint to go on from is gone.
+        ConfigError: If the run does not log the metric or a score, or the checkpoint to go on from is gone.
     """
     resumed = _checkpoint_before(study, variant, seed, step, runs)
     folder = cell_folder(runs, variant, seed, step)
@@ -91,10 +105,7 @@ def run_cell(
     callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
     callbacks.append(Milestone(step, folder / "last.ckpt", report))
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
-    score = cli.trainer.test if study.metric.startswith("test/") else cli.trainer.validate
-    scores = score(cli.model, datamodule=cli.datamodule, verbose=False)[0]
-    if study.metric not in scores:
-        raise ConfigError(f"{study.path}: {study.metric!r} was not logged; there are {sorted(scores)}.")
+    scores = _scores(study, cli)
     return {
         "variant": variant,
         "seed": seed,
@@ -102,7 +113,20 @@ def run_cell(
         "value": scores[study.metric],
         "seconds": round(time.perf_counter() - start, 1),
         "settings": study.settings_hash(variant),
+        **{name: scores[name] for name in study.scores},
     }
+
+
+def _scores(study: Study, cli: ExperimentCLI) -> dict[str, float]:
+    """What validation and test log, as far as the study asks for them."""
+    logged: dict[str, float] = {}
+    for stage, evaluate in (("val", cli.trainer.validate), ("test", cli.trainer.test)):
+        if stage in study.stages:
+            for of_loader in evaluate(cli.model, datamodule=cli.datamodule, verbose=False):
+                logged.update(of_loader)
+    if missing := [name for name in (study.metric, *study.scores) if name not in logged]:
+        raise ConfigError(f"{study.path}: {missing} were not logged; there are {sorted(logged)}.")
+    return logged
 
 
 def _checkpoint_before(study: Study, variant: str, seed: int, step: int, runs: Path) -> Path | None:
@@ -119,11 +143,12 @@ def _checkpoint_before(study: Study, variant: str, seed: int, step: int, runs: P
 
 
 def _segment(folder: Path, step: int, wandb: bool) -> list[str]:
-    logger = f"{{class_path: CSVLogger, init_args: {{save_dir: {folder.parent}, name: '', version: {folder.name}}}}}"
-    both = f"[{logger}, {{class_path: WandbLogger, init_args: {{save_dir: {folder.parent}}}}}]"
+    # JSON, for a variant's name may have commas and colons.
+    csv = {"class_path": "CSVLogger", "init_args": {"save_dir": str(folder.parent), "name": "", "version": folder.name}}
+    both = [csv, {"class_path": "WandbLogger", "init_args": {"save_dir": str(folder.parent)}}]
     return [
         f"--trainer.max_steps={step}",
-        f"--trainer.logger={both if wandb else logger}",
+        f"--trainer.logger={json.dumps(both if wandb else csv)}",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
         "--trainer.enable_checkpointing=false",

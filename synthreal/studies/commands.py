@@ -14,7 +14,7 @@ def run(
     study: str,
     runs: str | None = None,
     jobs: int | None = None,
-    variant: str | None = None,
+    variant: str = "",
     seed: int | None = None,
     wandb: bool = False,
 ) -> None:
@@ -24,13 +24,13 @@ def run(
         study: The study file.
         runs: Folder of the runs; by default runs/<name of the study>.
         jobs: Processes at a time, one thread each; by default one a core.
-        variant: Run only this variant.
+        variant: Run only this variant; by default all.
         seed: Run only this seed.
         wandb: Log every run to W&B too.
     """
     from synthreal.studies.runner import run_study
 
-    spec = load_study(study).only(variant, seed)
+    spec = load_study(study).only(variant or None, seed)  # not `str | None`: null and #5 are names too
     run_study(spec, _runs(spec.name, runs), jobs or os.cpu_count() or 1, wandb)
 
 

@@ -13,7 +13,7 @@ from synthreal.datamodules import BucketDataModule
 from synthreal.experiment import ExperimentCLI
 from synthreal.plots import contact_sheet
 from synthreal.preview import preview_panels
-from synthreal.studies.cell import quiet
+from synthreal.studies.cell import quiet, seed_folder
 from synthreal.studies.spec import Study
 
 Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]]
@@ -21,19 +21,20 @@ Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]
 
 
 def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tuple[str, Figure]]:
-    """Returns name → (title, figure): what was generated; for each variant heat maps and effective share over its runs.
+    """Returns name → (title, figure): what was generated; each variant's heat maps and effective share over its runs.
 
     Empty unless the runs draw from buckets; a variant is left out if its runs kept no record of them.
     """
     quiet()
-    cli = ExperimentCLI([*study.arguments(study.baseline, study.seeds[0]), "--trainer.logger=false"], run=False)
+    first = next((name for name in study.variants if study.baseline_of(name) == name), next(iter(study.variants)))
+    cli = ExperimentCLI([*study.arguments(first, study.seeds[0]), "--trainer.logger=false"], run=False)
     data = cli.datamodule
     if not isinstance(data, BucketDataModule):
         return {}
     records = {}
     for variant in study.variants:
-        seeds = results[results["variant"] == variant]["seed"].unique()
-        if record := _read([runs / variant / f"seed_{seed}" for seed in seeds]):
+        seeds = results[results["variant"] == variant]["seed"].unique().tolist()
+        if record := _read([seed_folder(runs, variant, seed) for seed in seeds]):
             records[variant] = record
     figures = {"generated": ("What was generated", _generated(data, records))}
     for variant, (epochs, difficulty, probability) in records.items():

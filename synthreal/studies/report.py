@@ -1,77 +1,31 @@
-"""The report of a study: CSV, Markdown table, figures, and one HTML page that holds them all."""
+"""The report of a study: CSV, Markdown tables, figures, and one HTML page that holds them all."""
 
 import base64
 import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
-from synthreal.plots import metric_curves
+from synthreal.plots import learning_curves, metric_curves
+from synthreal.studies import curves
+from synthreal.studies.exchange import Exchange
 from synthreal.studies.gallery import run_figures
-from synthreal.studies.runner import COLUMNS, read_results
-from synthreal.studies.spec import Study
-from synthreal.studies.statistics import compare
+from synthreal.studies.outcomes import outcome_report
+from synthreal.studies.runner import columns, read_results
+from synthreal.studies.spec import Study, file_name
+from synthreal.studies.summary import summarise
+from synthreal.studies.tables import Table, exchange_table, frame_table, main_table, score_table, verdicts
 
-
-def summarise(study: Study, results: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row for each step and variant: runs, mean, deviation, and the comparison with the baseline."""
-    rows = []
-    for step in study.steps:
-        values = {
-            name: dict(zip(part["seed"], part["value"], strict=True))
-            for name, part in results[results["step"] == step].groupby("variant")
-        }
-        for variant in (name for name in study.variants if name in values):
-            column = pd.Series(values[variant])
-            row = {
-                "step": step,
-                "variant": variant,
-                "runs": len(column),
-                "mean": column.mean(),
-                "std": column.std(),
-                "paper": study.paper.get(variant, [None] * len(study.steps))[study.steps.index(step)],
-            }
-            if variant != study.baseline and study.baseline in values:
-                c = compare(values[variant], values[study.baseline])
-                row |= {"difference": c.difference, "low": c.low, "high": c.high}
-                row |= {"p_paired": c.p_paired, "p_welch": c.p_welch, "pairs": c.pairs}
-                row["verdict"] = c.verdict(variant, study.baseline)
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def markdown_table(study: Study, summary: pd.DataFrame) -> str:
-    """Returns the summary as a Markdown table, with the paper's figures if the study has them, and the verdicts."""
-    paper = bool(study.paper)
-    unit = f" ({study.unit})" if study.unit else ""
-    head = ["steps", "variant", "runs", f"{study.metric}{unit}, mean ± sd", *(["paper"] if paper else [])]
-    head += [f"difference from {study.baseline}", "95 % interval", "p paired", "p Welch"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in summary.to_dict("records"):
-        cells = [f"{row['step']:,}", row["variant"], row["runs"], f"{row['mean']:.3f} ± {row['std']:.3f}"]
-        cells += ["" if pd.isna(row["paper"]) else f"{row['paper']:.3f}"] if paper else []
-        if pd.notna(row.get("difference")):
-            cells += [f"{row['difference']:+.3f}", f"{row['low']:+.3f} to {row['high']:+.3f}"]
-            cells += [f"{row['p_paired']:.2g}", f"{row['p_welch']:.2g}"]
-        else:
-            cells += [""] * 4
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    verdicts = [f"- {row['step']:,} steps: {row['verdict']}" for row in _compared(summary)]
-    return "\n".join([*lines, "", *verdicts, ""])
-
-
-def _compared(summary: pd.DataFrame) -> list[dict[str, object]]:
-    records: list[dict[str, object]] = summary.to_dict("records")  # type: ignore[assignment]
-    return [row for row in records if isinstance(row.get("verdict"), str)]
+Figures = dict[str, tuple[str, Figure]]
+"""Name → title and figure."""
 
 
 def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
-    """Writes `results.csv`, `summary.csv`, `table.md`, every figure and `report.html` into a folder.
+    """Writes `results.csv`, `summary.csv`, `table.md`, every figure and further table, and `report.html` into a folder.
 
     Args:
         study: The study.
@@ -79,7 +33,7 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
         output: Folder of the report.
 
     Returns:
-        The table, and the path of the page.
+        The tables in Markdown, and the path of the page.
 
     Raises:
         ConfigError: If no run has finished.
@@ -89,30 +43,60 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     if results.empty:
         raise ConfigError(f"No finished run in {runs}. Start them with: synthreal study run {study.path}")
     summary = summarise(study, results)
-    table = markdown_table(study, summary)
-    curves = metric_curves(_curves(study, results), "training steps", f"{study.metric} ({study.unit})")
-    figures = {"curves": ("Curves", curves), **run_figures(study, runs, results)}
+    rates = curves.exchanges(study, results)
+    frames, outcome_figures = outcome_report(study, runs, results)
+    figures = {**_curve_figures(study, results, rates), **run_figures(study, runs, results), **outcome_figures}
     images = {name: (title, _png(figure)) for name, (title, figure) in figures.items()}
-    page = _page(study, summary, results, dict(images.values()))
+    tables = _tables(study, summary, rates)
+    said = [*_said(rates), *verdicts(summary)]
+    text = _markdown(tables, said)
+    page = _page(study, results, [*tables, *(frame_table(*titled) for titled in frames.values())], said, images)
     for name, content in {
-        "results.csv": results.to_csv(index=False, columns=COLUMNS).encode(),
+        "results.csv": results.to_csv(index=False, columns=columns(study)).encode(),
         "summary.csv": summary.to_csv(index=False).encode(),
-        "table.md": f"{study.title}\n\n{table}".encode(),
+        "table.md": f"{study.title}\n\n{text}".encode(),
         "report.html": page.encode(),
+        **{f"{name}.csv": frame.to_csv(index=False).encode() for name, (_, frame) in frames.items()},
         **{f"{name}.png": png for name, (_, png) in images.items()},
     }.items():
-        with replacing(output / name) as beside:
+        with replacing(output / file_name(name)) as beside:
             beside.write_bytes(content)
-    return table, output / "report.html"
+    return text, output / "report.html"
 
 
-def _curves(study: Study, results: pd.DataFrame) -> dict[str, tuple[list[int], np.ndarray]]:
-    curves = {}
-    for variant in study.variants:
-        grid = results[results["variant"] == variant].pivot(index="step", columns="seed", values="value").dropna(axis=1)
-        if grid.size:
-            curves[variant] = (list(grid.index), grid.to_numpy())
-    return curves
+def _tables(study: Study, summary: pd.DataFrame, rates: dict[str, Exchange]) -> list[Table]:
+    return [
+        main_table(study, summary),
+        *([score_table(study, summary)] if study.scores else []),
+        *([exchange_table(study, rates)] if rates else []),
+    ]
+
+
+def _said(rates: dict[str, Exchange]) -> list[str]:
+    return [f"{panel}: {found.sentence()}" if panel else found.sentence() for panel, found in rates.items()]
+
+
+def _markdown(tables: list[Table], said: list[str]) -> str:
+    """The tables, the first one without a heading and followed by what can be said."""
+    first, *others = tables
+    parts = [first.markdown(), "\n".join(f"- {sentence}" for sentence in said)]
+    parts += [f"{table.title}\n\n{table.markdown()}" for table in others]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _curve_figures(study: Study, results: pd.DataFrame, rates: dict[str, Exchange]) -> Figures:
+    metric = f"{study.metric} ({study.unit})" if study.unit else study.metric
+    figures: Figures = {}
+    if len(study.steps) > 1 and (panels := curves.step_curves(study, results)):
+        figures["curves"] = "Curves", metric_curves(panels, "training steps", metric)
+    if panels := curves.learning_curves(study, results):
+        unit = study.exchange.real_per_unit if study.exchange else 1
+        marks = {panel: (found.equal / unit, found.target) for panel, found in rates.items()}
+        title = f"Learning curve, {study.steps[-1]:,} steps"
+        if marks:
+            title += ": dotted, the score of all real images alone and where real and synthetic ones first reach it"
+        figures["learning_curve"] = title, learning_curves(panels, str(study.curve), metric, marks)
+    return figures
 
 
 def _png(figure: Figure) -> bytes:
@@ -121,13 +105,15 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _page(study: Study, summary: pd.DataFrame, results: pd.DataFrame, images: dict[str, bytes]) -> str:
+def _page(
+    study: Study, results: pd.DataFrame, tables: list[Table], said: list[str], images: dict[str, tuple[str, bytes]]
+) -> str:
     environment = Environment(loader=PackageLoader("synthreal", "studies"), autoescape=True)
     return environment.get_template("report.html").render(
         study=study,
-        rows=summary.to_dict("records"),
-        verdicts=_compared(summary),
+        tables=tables,
+        said=said,
         missing=len(study.steps) * len(study.seeds) * len(study.variants) - len(results),
         hours=results["seconds"].sum() / 3600,
-        images={title: base64.b64encode(data).decode() for title, data in images.items()},
+        images=[(title, base64.b64encode(data).decode()) for title, data in images.values()],
     )

@@ -58,23 +58,30 @@ def _work(study: Study, cell: Cell, runs: Path, wandb: bool) -> dict[str, Any]:
     return run_cell(study, variant, seed, step, runs, _count, wandb)
 
 
+def columns(study: Study) -> list[str]:
+    """Returns the columns of `results.csv`."""
+    return [*COLUMNS, *study.scores]
+
+
 def read_results(study: Study, runs: Path) -> pd.DataFrame:
-    """Returns the finished cells, empty if there are none.
+    """Returns the finished cells, empty if there are none; a score that a run did not keep is NaN.
 
     Raises:
         ConfigError: If they were made with other settings than the study file now has.
     """
     path = runs / "results.csv"
     if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS)
-    results = pd.read_csv(path, dtype={"settings": str})
+        return pd.DataFrame(columns=columns(study))
+    # "None" and "null" are names; only an empty field, a score that was not asked for, is missing.
+    results = pd.read_csv(path, dtype={"variant": str, "settings": str}, keep_default_na=False, na_values=[""])
+    hashes = study.settings_hashes()
     for variant, made in results.groupby("variant")["settings"]:
-        if variant in study.variants and set(made) != {study.settings_hash(str(variant))}:
+        if variant in hashes and set(made) != {hashes[str(variant)]}:
             raise ConfigError(
                 f"{path}: the results of {variant!r} were made with other settings than {study.path} and its "
                 "configs now have. Choose another --runs folder, or remove this one."
             )
-    return results
+    return results.reindex(columns=columns(study))
 
 
 def missing_cells(study: Study, results: pd.DataFrame) -> list[Cell]:
@@ -102,7 +109,7 @@ def run_study(study: Study, runs: Path, jobs: int, wandb: bool = False) -> pd.Da
     todo = missing_cells(study, results)
     if not todo:
         return results
-    check_variants(study)
+    check_variants(study, dict.fromkeys(variant for _, _, variant in todo))
     context = multiprocessing.get_context("spawn")
     counter: Synchronized[int] = context.Value("q", 0)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the workers when they start
@@ -127,7 +134,7 @@ def merge_result(study: Study, row: dict[str, Any], runs: Path) -> pd.DataFrame:
     """Adds a finished cell to `results.csv`, read again in case another agent wrote it, and returns all."""
     results = pd.concat([part for part in (read_results(study, runs), pd.DataFrame([row])) if len(part)])
     with replacing(runs / "results.csv") as beside:
-        results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=COLUMNS)
+        results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=columns(study))
     return results
 
 

@@ -1,4 +1,4 @@
-"""Two-sided comparisons of two variants over their runs."""
+"""Two-sided comparisons of variants over their runs."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy import stats
 
 _LEVEL = 0.95
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,25 @@ class Comparison:
         """The p-value that goes with the interval."""
         return self.p_paired if self.pairs > 1 else self.p_welch
 
-    def verdict(self, variant: str, baseline: str) -> str:
-        """Says in words what the interval allows to say; smaller is better."""
+    def verdict(self, variant: str, baseline: str, p_holm: float) -> str:
+        """Says in words what the tests allow to say.
+
+        Args:
+            variant: Name of the variant.
+            baseline: Name of the baseline.
+            p_holm: `p`, adjusted for all comparisons that were made beside this one.
+        """
         if not np.isfinite(self.p):
             return f"{variant} against {baseline}: too few runs to tell."
-        if self.p >= 1 - _LEVEL:
+        if self.p >= SIGNIFICANT:
             return f"{variant} against {baseline}: no significant difference (p = {self.p:.2g})."
         word = "lower" if self.difference < 0 else "higher"
-        return f"{variant} is significantly {word} than {baseline} (p = {self.p:.2g})."
+        if p_holm >= SIGNIFICANT:
+            return (
+                f"{variant} is {word} than {baseline} (p = {self.p:.2g}), but not significantly among so many "
+                f"comparisons (Holm's p = {p_holm:.2g})."
+            )
+        return f"{variant} is significantly {word} than {baseline} (p = {self.p:.2g}, Holm's p = {p_holm:.2g})."
 
 
 def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
@@ -68,6 +80,20 @@ def compare(variant: dict[int, float], baseline: dict[int, float]) -> Comparison
     low, high = mean_interval(delta)
     p_paired = _p(delta.mean(), _error(delta), len(delta) - 1)
     return Comparison(float(delta.mean()), low, high, p_paired, p_welch, len(shared))
+
+
+def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Returns p-values adjusted for their number (Holm, 1979), which are read like single ones.
+
+    The smallest is multiplied by their number, the next by one less, and so on; none falls below the one before it.
+    NaN stays NaN and does not count.
+    """
+    order = np.argsort(p)  # NaN comes last
+    count = int(np.isfinite(p).sum())
+    adjusted = np.full_like(p, np.nan)
+    steps = p[order[:count]] * np.arange(count, 0, -1)
+    adjusted[order[:count]] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
 
 
 def _error(values: Float[np.ndarray, " n"]) -> float:

@@ -11,7 +11,7 @@ def sweep_yaml(study: Study) -> str:
         "name": study.name,
         "description": study.title,
         "method": "grid",
-        "metric": {"name": study.metric, "goal": "minimize"},
+        "metric": {"name": study.metric, "goal": "maximize" if study.larger_is_better else "minimize"},
         "parameters": {"variant": {"values": list(study.variants)}, "seed": {"values": list(study.seeds)}},
         "command": [
             "${env}",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from synthreal.studies.statistics import compare, mean_interval
+from synthreal.studies.statistics import compare, holm, mean_interval
 
 finite = st.floats(-100, 100, allow_nan=False)
 
@@ -44,10 +44,30 @@ def test_without_shared_seeds_the_interval_is_welchs():
 
 def test_verdicts():
     down = compare({i: 1.0 + 0.01 * i for i in range(5)}, {i: 2.0 - 0.01 * i for i in range(5)})
-    assert "significantly lower" in down.verdict("a", "b")
+    assert "a is significantly lower than b" in down.verdict("a", "b", down.p)
+    assert "a is lower than b" in down.verdict("a", "b", 0.05)
+    assert "not significantly among so many comparisons (Holm's p = 0.05)" in down.verdict("a", "b", 0.05)
     same = compare({0: 1.0, 1: 2.0, 2: 3.0}, {0: 3.0, 1: 2.0, 2: 1.0})
-    assert "no significant difference" in same.verdict("a", "b")
-    assert "too few" in compare({0: 1.0}, {0: 2.0}).verdict("a", "b")
+    assert "no significant difference" in same.verdict("a", "b", 1.0)
+    assert "too few" in compare({0: 1.0}, {0: 2.0}).verdict("a", "b", math.nan)
+
+
+def test_holm_by_hand():
+    # in order: 3 · 0.01, 2 · 0.03, and 1 · 0.04, which must not fall below the one before; NaN does not count
+    assert holm(np.array([0.04, math.nan, 0.01, 0.03])) == pytest.approx([0.06, math.nan, 0.03, 0.06], nan_ok=True)
+    assert holm(np.array([0.9, 0.6])).tolist() == [1, 1]
+    assert holm(np.array([0.02])).tolist() == [0.02]
+    assert holm(np.array([])).size == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_rejects_what_the_step_down_test_rejects(p):
+    rejected = set()
+    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        if p[i] * (len(p) - rank) > 0.05:
+            break
+        rejected.add(i)
+    assert set(np.flatnonzero(holm(np.array(p)) <= 0.05)) == rejected
 
 
 def test_no_variance():

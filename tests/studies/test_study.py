@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,15 +13,15 @@ import pytest
 import yaml
 
 from synthreal.cli import main
+from synthreal.datamodules import BucketDataModule
 from synthreal.errors import ConfigError
-from synthreal.studies.cell import cell_folder, run_cell
-from synthreal.studies.report import markdown_table, summarise
-from synthreal.studies.runner import COLUMNS, missing_cells, read_results, run_study
+from synthreal.studies.cell import cell_folder, check_variants, run_cell
+from synthreal.studies.runner import COLUMNS, merge_result, missing_cells, read_results, run_study
 from synthreal.studies.spec import load_study
 from synthreal.studies.sweep import sweep_yaml
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "variants" in yaml.safe_load(path.read_text())]
+STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "seeds" in yaml.safe_load(path.read_text())]
 SMALL = {"data.num_probes": 160, "data.steps_per_epoch": 3, "trainer.accelerator": "cpu"}
 
 
@@ -38,7 +39,8 @@ def write_study(folder, **changes):
         **changes,
     }
     path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    given = {key: value for key, value in content.items() if value is not None}
+    path.write_text(yaml.safe_dump(given, sort_keys=False))
     return path
 
 
@@ -82,6 +84,36 @@ def test_a_variant_with_a_typo_stops_before_anything_is_trained(tmp_path, capsys
     with pytest.raises(ConfigError, match="'uniform' does not parse"):
         run_study(study, tmp_path / "runs", jobs=1)
     assert "real_per_bach" in capsys.readouterr().err
+
+
+def test_a_variant_that_does_not_fit_its_data_is_named_before_anything_is_trained(tmp_path):
+    variants = {"uniform": SMALL, "greedy": {**SMALL, "data.real_per_class": 10_000}}
+    study = load_study(write_study(tmp_path, variants=variants, paper={}))
+    with pytest.raises(ConfigError, match=r"variant 'greedy': .*10000"):
+        run_study(study, tmp_path / "runs", jobs=1)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_equal_data_is_loaded_once(tmp_path, monkeypatch):
+    loaded = []
+    setup = BucketDataModule.setup
+
+    def counted(self, stage=None):
+        loaded.append(stage)
+        setup(self, stage)
+
+    monkeypatch.setattr(BucketDataModule, "setup", counted)
+    variants = {
+        "uniform": SMALL,
+        "faster": {**SMALL, "model.optimizer_args.lr": 0.1},
+        "few": {**SMALL, "data.real_per_class": 5},
+        "as by default": {**SMALL, "data.real_per_class": 30},
+    }
+    study = load_study(write_study(tmp_path, variants=variants, paper={}))
+    check_variants(study, study.variants)
+    assert loaded == ["fit", "test"] * 2
+    check_variants(load_study(write_study(tmp_path, variants=variants, paper={}, metric="val/error")), ["few"])
+    assert loaded == ["fit", "test", "fit", "test", "fit"]
 
 
 def test_run_resume_and_report(tmp_path, capsys):
@@ -129,21 +161,39 @@ def test_stopping_at_a_step_changes_nothing(tmp_path):
         run_cell(in_two, "SampleAhead", 0, 5, tmp_path / "two", lambda _: None)
 
 
-def test_summary_and_table_by_hand(tmp_path):
-    study = load_study(write_study(tmp_path, steps=[5], paper={"uniform": [3.0]}))
-    values = {("uniform", 0): 4.0, ("uniform", 1): 6.0, ("SampleAhead", 0): 3.0, ("SampleAhead", 1): 4.0}
-    rows = [
-        {"variant": v, "seed": s, "step": 5, "value": x, "seconds": 1.0, "settings": "a"}
-        for (v, s), x in values.items()
-    ]
-    summary = summarise(study, pd.DataFrame(rows))
-    ours = summary[summary["variant"] == "SampleAhead"].iloc[0]
-    assert ours["difference"] == pytest.approx(-1.5)
-    # paired differences -1 and -2: mean -1.5, standard error 0.5, t(0.975, 1) = 12.7062
-    assert (ours["low"], ours["high"]) == pytest.approx((-1.5 - 6.3531, -1.5 + 6.3531), abs=1e-3)
-    table = markdown_table(study, summary)
-    assert "| 5 | uniform | 2 | 5.000 ± 1.414 | 3.000 |" in table
-    assert "no significant difference" in table
+def test_scores_beside_the_metric_and_a_name_with_commas_and_colons(tmp_path):
+    factors = {"ratio": {"1:0": {}, "1:15": {**SMALL, "data.validation_per_class": 5}}, "real": {5: {}, 20: {}}}
+    settings = {"baseline": "1:0", "paper": {}, "steps": [2], "scores": ["test/top1", "val/error"]}
+    study = load_study(write_study(tmp_path, variants=None, factors=factors, **settings))
+    row = run_cell(study, "1:15, 20", 1, 2, tmp_path / "runs", lambda _: None)
+    assert row["value"] == pytest.approx(100 * (1 - row["test/top1"]), abs=1e-4)
+    assert 0 <= row["val/error"] <= 100
+    assert (tmp_path / "runs" / "1-15, 20" / "seed_1" / "step_2" / "metrics.csv").is_file()
+
+    table = merge_result(study, row, tmp_path / "runs")
+    assert list(table) == [*COLUMNS, "test/top1", "val/error"]
+    # A score that is asked for later is missing in the runs that are there.
+    more = replace(study, scores=[*study.scores, "test/top3"])
+    kept = merge_result(more, {**row, "seed": 0, "test/top3": 0.5}, tmp_path / "runs")
+    assert kept.set_index("seed")["test/top3"].isna().to_dict() == {1: True, 0: False}
+
+    with pytest.raises(ConfigError, match=r"\['test/nothing'\] were not logged; there are .*test/top1"):
+        run_cell(replace(study, scores=["test/nothing"]), "1:15, 20", 1, 2, tmp_path / "runs", lambda _: None)
+
+
+def test_names_that_csv_would_read_otherwise(tmp_path):
+    study = load_study(write_study(tmp_path, variants={"null": {}, "5": {}}, baseline="5", paper={}, steps=[2]))
+    for name in study.variants:
+        row = {"variant": name, "seed": 0, "step": 2, "value": 1.0, "seconds": 1.0, "settings": "0"}
+        merge_result(study, {**row, "settings": study.settings_hash(name)}, tmp_path)
+    assert sorted(read_results(study, tmp_path)["variant"]) == ["5", "null"]
+    assert missing_cells(study, read_results(study, tmp_path)) == [(2, 1, "null"), (2, 1, "5")]
+
+
+def test_the_one_variant_that_is_asked_for_may_be_called_null(tmp_path, capsys):
+    path = write_study(tmp_path)
+    assert main(["study", "run", str(path), "--variant=null"]) == 2
+    assert "not 'null'" in capsys.readouterr().err
 
 
 def test_report_without_runs_says_what_to_do(tmp_path, capsys):
@@ -157,16 +207,18 @@ def test_sweep_runs_as_an_agent_would(tmp_path, monkeypatch):
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    path = write_study(tmp_path, steps=[2], paper={})
+    factors = {"ratio": {"1:0": SMALL, "1:15": SMALL}, "real": {5: {}, 20: {"data.real_per_class": 20}}}
+    path = write_study(tmp_path, variants=None, factors=factors, baseline="1:0", steps=[2], paper={})
     sweep = yaml.safe_load(sweep_yaml(load_study(path)))
-    assert sweep["parameters"]["variant"]["values"] == ["uniform", "SampleAhead"]
-    sampled = {"args": {"variant": {"value": "SampleAhead"}, "seed": {"value": 1}}}
+    names = sweep["parameters"]["variant"]["values"]
+    assert names == ["1:0, 5", "1:0, 20", "1:15, 5", "1:15, 20"]
+    sampled = {"args": {"variant": {"value": names[3]}, "seed": {"value": 1}}}
     args = create_sweep_command_args(sampled)["args"]
     words = [word for part in sweep["command"] for word in (args if part == "${args}" else [part])]
     command = words[words.index("synthreal") + 1 :]
     assert main([*command, "--runs", str(tmp_path / "runs")]) == 0
     (row,) = pd.read_csv(tmp_path / "runs" / "results.csv").to_dict("records")
-    assert (row["variant"], row["seed"], row["step"]) == ("SampleAhead", 1, 2)
+    assert (row["variant"], row["seed"], row["step"]) == ("1:15, 20", 1, 2)
     assert list((tmp_path / "runs").rglob("offline-run-*"))
 
 
