@@ -1,5 +1,6 @@
 """What the README shows is what works."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 import yaml
 from PIL import Image
 
 from synthreal.cli import main
+from synthreal.rendering.procedural import procedural_mesh
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -19,6 +22,21 @@ TEXT = (ROOT / "README.md").read_text()
 def blocks(language):
     found = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
     return {re.match(r"# (\S+)\n", block).group(1): block for block in found if block.startswith("# ")}
+
+
+def render(folder):
+    """Writes a data set of cats and dogs that are chairs and cups, as `predict` does."""
+    for name, family in (("cat", "chair"), ("dog", "cup")):
+        for seed in range(2):
+            path = folder / "models" / name / f"{seed}.obj"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mesh = procedural_mesh(family, seed)
+            trimesh.Trimesh(mesh.vertices, mesh.faces).export(path)
+    layout = {"class_path": "MeshFolder", "init_args": {"root": "models", "cache": False}}
+    args = [f"--data.generator.init_args.meshes={json.dumps(layout)}", "--data.generator.init_args.image_size=32"]
+    args += ["--data.count=24", "--data.batch_size=12", "--trainer.callbacks.init_args.output=renderings"]
+    args += ["--trainer.callbacks.init_args.outputs=[mask]", "--data.generator.init_args.outputs=[]"]
+    assert main(["predict", "--config", str(ROOT / "experiments/rendering/procedural.yaml"), *args]) == 0
 
 
 def test_own_dataset_and_generator_train_as_shown(tmp_path, monkeypatch):
@@ -32,7 +50,10 @@ def test_own_dataset_and_generator_train_as_shown(tmp_path, monkeypatch):
             for i in range(10):
                 Image.fromarray(random.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(folder / f"{i}.png")
     monkeypatch.syspath_prepend(tmp_path)
-    quick = ["--trainer.fast_dev_run=2", "--trainer.accelerator=cpu", "--data.num_probes=20"]
+    render(tmp_path)
+    quick = ["--trainer.fast_dev_run=2", "--trainer.accelerator=cpu"]
+    assert main(["fit", "--config", "mixed.yaml", *quick]) == 0
+    quick.append("--data.num_probes=20")
     assert main(["fit", "--config", "mine.yaml", *quick]) == 0
     assert main(["preview", "--config", "mine.yaml", "--output", "sheet.png"]) == 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000

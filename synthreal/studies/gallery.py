@@ -6,29 +6,35 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from lightning.pytorch import LightningDataModule
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from synthreal.callbacks.records import bucket_figures, read_bucket_record
-from synthreal.datamodules import BucketDataModule
+from synthreal.datamodules import BucketDataModule, MixedDataModule
 from synthreal.experiment import ExperimentCLI
 from synthreal.plots import contact_sheet
 from synthreal.preview import preview_panels
 from synthreal.studies.cell import quiet, seed_folder
+from synthreal.studies.factors import Overrides
 from synthreal.studies.spec import Study
+
+_PANELS = 6
 
 Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]]
 """Epochs, difficulty and P of R runs."""
 
 
 def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tuple[str, Figure]]:
-    """Returns name → (title, figure): what was generated; each variant's heat maps and effective share over its runs.
+    """Returns name → (title, figure): what was trained on; each variant's heat maps and effective share over its runs.
 
-    Empty unless the runs draw from buckets; a variant is left out if its runs kept no record of them.
+    The latter only if the runs draw from buckets; a variant is left out if its runs kept no record of them.
     """
     quiet()
     first = next((name for name in study.variants if study.baseline_of(name) == name), next(iter(study.variants)))
-    cli = ExperimentCLI([*study.arguments(first, study.seeds[0]), "--trainer.logger=false"], run=False)
-    data = cli.datamodule
+    data = _data(study, first)
+    if isinstance(data, MixedDataModule):
+        return {"generated": ("What was trained on", _trained_on(study))}
     if not isinstance(data, BucketDataModule):
         return {}
     records = {}
@@ -44,6 +50,32 @@ def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tu
         title = f"{variant}: effective sample size as a share of the buckets, and largest P / P0, {runs_of}"
         figures[f"effective_share_{variant}"] = title, share
     return figures
+
+
+def _data(study: Study, variant: str) -> LightningDataModule:
+    cli = ExperimentCLI([*study.arguments(variant, study.seeds[0]), "--trainer.logger=false"], run=False)
+    return cli.datamodule
+
+
+def _trained_on(study: Study) -> Figure:
+    """Real images, and the synthetic ones of the variants that make them in different ways."""
+    panels: dict[str, tuple[Tensor, Tensor]] = {}
+    ways: list[Overrides] = []
+    classes: tuple[str, ...] = ()
+    for variant, overrides in study.variants.items():
+        way = {key: value for key, value in overrides.items() if "generator" in key or "synthetic_transform" in key}
+        if (way in ways and "real" in panels) or len(panels) > _PANELS:
+            continue
+        data = _data(study, variant)
+        if not isinstance(data, MixedDataModule):
+            continue
+        data.setup("fit")
+        made, classes = preview_panels(data), data.classes
+        panels.update({name: made[name] for name in made if name == "real"})
+        if "synthetic" in made and way not in ways:
+            ways.append(way)
+            panels[f"synthetic: {variant}"] = made["synthetic"]
+    return contact_sheet(panels, classes)
 
 
 def _read(folders: list[Path]) -> Record | None:
