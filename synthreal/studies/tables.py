@@ -10,6 +10,8 @@ from synthreal.studies.exchange import Exchange
 from synthreal.studies.spec import Study
 from synthreal.studies.statistics import SIGNIFICANT
 
+_MANY = 8
+
 
 @dataclass(frozen=True)
 class Table:
@@ -88,14 +90,18 @@ def frame_table(title: str, frame: pd.DataFrame) -> Table:
 
 
 def verdicts(summary: pd.DataFrame) -> list[str]:
-    """Returns what can be said of each comparison, in words, how many were made first; empty if none was."""
+    """Returns what can be said of each comparison, in words, how many were made first; empty if none was.
+
+    Of more than eight, only those that differ are said in words.
+    """
     rows = [row for row in summary.to_dict("records") if isinstance(row.get("verdict"), str)]
     if not rows:
         return []
     alone, after = (sum(row[p] < SIGNIFICANT for row in rows) for p in ("p", "p_holm"))
     count = "1 comparison was" if len(rows) == 1 else f"{len(rows)} comparisons were"
     first = f"{count} made: {alone} with p < {SIGNIFICANT}, {after} when p is adjusted for their number (Holm)."
-    return [first, *(f"{row['step']:,} steps: {row['verdict']}" for row in rows)]
+    said = [row for row in rows if row["p"] < SIGNIFICANT] if len(rows) > _MANY else rows
+    return [first, *(f"{row['step']:,} steps: {row['verdict']}" for row in said)]
 
 
 def _factors(study: Study) -> list[str]:

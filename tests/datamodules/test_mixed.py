@@ -553,7 +553,7 @@ def train(kind, folder, workers=0, resume=None, callbacks=(), **limits):
     model = Tiny()
     torch.manual_seed(99 if resume else 1)  # a resumed process starts from another random state
     data = make(**KINDS[kind], **RANDOM, steps_per_epoch=STEPS, num_workers=workers)
-    trainer(folder, callbacks=callbacks, **(limits or {"max_steps": LAST_STEP})).fit(
+    trainer(folder, callbacks=callbacks, **(limits or {"max_steps": LAST_STEP, "max_epochs": 4})).fit(
         model, datamodule=data, ckpt_path=resume
     )
     return model

@@ -138,3 +138,12 @@ def test_markdown_and_other_frames():
     table = frame_table("agreement", frame)
     assert table.rows == [["a", "118.5", "12,346", "1.235e-08", "850"]]
     assert table.words == {0}
+
+
+@pytest.mark.parametrize(("count", "said"), [(8, 8), (9, 2)])
+def test_of_many_comparisons_only_those_that_differ_are_said(count, said):
+    p = [0.01, 0.04, *[0.5] * (count - 2)]
+    summary = pd.DataFrame({"step": 1, "p": p, "p_holm": 1.0, "verdict": [f"number {i}" for i in range(count)]})
+    first, *others = verdicts(summary)
+    assert first.startswith(f"{count} comparisons were made: 2 with p < 0.05, 0 when")
+    assert others == [f"1 steps: number {i}" for i in range(said)]
