@@ -34,3 +34,22 @@ def in_empty_folder(tmp_path, monkeypatch):
     """Runs each test in a folder of its own, so that nothing is left in the checkout."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shipped_data(tmp_path_factory):
+    """A folder whose `data/` has what the shipped configs read."""
+    from tests.shipped_data import write_shipped_data
+
+    folder = tmp_path_factory.mktemp("shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        write_shipped_data(folder)
+    return folder
+
+
+@pytest.fixture
+def in_folder_with_data(shipped_data, tmp_path, monkeypatch):
+    """Runs a test where `data/` has what the shipped configs read."""
+    (tmp_path / "data").symlink_to(shipped_data / "data")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shipped_data / "cache"))

@@ -5,79 +5,86 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
-from torchvision.datasets import mnist
 
 from synthreal.cli import main
 from synthreal.modules import Classifier
+from tests.shipped_data import options, quick
 
-ROOT = Path(__file__).parents[1]
-EXPERIMENTS = ROOT / "experiments"
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 DIGITS = EXPERIMENTS / "sampleahead" / "digits.yaml"
-QUICK = [
-    "--trainer.accelerator=cpu",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.enable_model_summary=false",
-    "--data.num_probes=160",
-    "--data.steps_per_epoch=3",
-]
+QUICK = options(quick(DIGITS))
+
+CONTENTS = {path: yaml.safe_load(path.read_text()) for path in sorted(EXPERIMENTS.rglob("*.yaml"))}
+CONFIGS = {path: content for path, content in CONTENTS.items() if "model" in content}
+WRITES = [path for path, content in CONFIGS.items() if content["model"]["class_path"] == "Passthrough"]
+RUNS = [path for path in CONFIGS if path not in WRITES]
+LAYERS = [path for path, content in CONTENTS.items() if not content.keys() - {"data", "trainer"}]
+PHOTOS = EXPERIMENTS / "mixing" / "photos.yaml"
+# A config that each layer is made for; those for a kind of machine go over any.
+UNDER = {"two_d": EXPERIMENTS / "mixing" / "cifar_da9.yaml", "settings": PHOTOS, "three_tests": PHOTOS}
+UNDER |= {"five_tests": PHOTOS, "cpu": DIGITS, "gpu": DIGITS, "ddp": DIGITS, "bf16": DIGITS}
 
 
-FEW = ["--trainer.accelerator=cpu", "--data.count=8", "--data.batch_size=4"]
+def name_of(path):
+    return f"{path.parent.name}/{path.stem}"
 
 
-def module_of(path):
-    return yaml.safe_load(path.read_text()).get("model", {}).get("class_path")
+def fit_and_test(tmp_path, *paths):
+    """One step and one batch of every test set; returns the columns of the table of scores."""
+    args = [word for path in paths for word in ("--config", str(path))] + options(quick(paths[0]))
+    assert main(["fit", *args, "--trainer.fast_dev_run=true"]) == 0
+    assert main(["test", *args, "--trainer.limit_test_batches=1"]) == 0
+    (table,) = (tmp_path / "runs").rglob("metrics.csv")
+    return set(table.read_text().splitlines()[0].split(","))
 
 
-CONFIGS = sorted(EXPERIMENTS.rglob("*.yaml"))
-WRITES = [path for path in CONFIGS if module_of(path) == "Passthrough"]
-RUNS = [path for path in CONFIGS if module_of(path) not in (None, "Passthrough")]
-LAYERS = sorted((EXPERIMENTS / "trainer").glob("*.yaml"))
-
-
-def write_mnist(root):
-    """Random digits in MNIST's true on-disk format."""
-    random = np.random.default_rng(0)
-    folder = root / "MNIST" / "raw"
-    folder.mkdir(parents=True)
-    for part, count in (("train", 1300), ("t10k", 40)):
-        labels = (np.arange(count) % 10).astype(np.uint8)
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        header = np.array([0x0803, count, 28, 28], dtype=">i4").tobytes()
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
-        header = np.array([0x0801, count], dtype=">i4").tobytes()
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
-    assert mnist.MNIST(root).data.shape == (1300, 28, 28)
-
-
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUNS, ids=name_of)
+@pytest.mark.usefixtures("in_folder_with_data")
 def test_every_shipped_config_runs(path, tmp_path):
-    write_mnist(tmp_path / "data")
-    assert main(["fit", "--config", str(path), "--trainer.fast_dev_run=true", *QUICK]) == 0
+    data = CONFIGS[path]["data"]
+    several = data["class_path"] == "MixedDataModule"
+    sets = [f"{name}/" for name in ("real", *data["init_args"].get("tests", ()))] if several else [""]
+    assert {f"test/{name}error" for name in sets} <= fit_and_test(tmp_path, path)
 
 
-@pytest.mark.parametrize("path", WRITES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WRITES, ids=name_of)
+@pytest.mark.usefixtures("in_folder_with_data")
 def test_every_shipped_data_set_is_written_and_previewed(path, tmp_path):
     output = tmp_path / "out"
-    assert main(["predict", "--config", str(path), *FEW, f"--trainer.callbacks.init_args.output={output}"]) == 0
+    args = ["--config", str(path), *options(quick(path))]
+    assert main(["predict", *args, f"--trainer.callbacks.init_args.output={output}"]) == 0
     assert len((output / "manifest.csv").read_text().splitlines()) == 9
-    assert main(["preview", "--config", str(path), *FEW]) == 0
+    assert main(["preview", *args]) == 0
     assert (tmp_path / "preview.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda path: path.stem)
-def test_every_trainer_layer_names_settings_that_exist(layer, capsys):
-    args = ["fit", "--config", str(DIGITS), "--config", str(layer), "--print_config"]
+def test_vehicles_are_rendered_on_photos_that_show_none(shipped_data):
+    manifests = [pd.read_csv(shipped_data / "data" / name / "manifest.csv") for name in ("vehicles", "vehicles_plain")]
+    assert set(manifests[0]["background"]) == {f"{name}.jpg" for name in PHOTOS_WITHOUT_VEHICLES}
+    assert "background" not in manifests[1]
+    assert manifests[0]["model"].nunique() == 12
+
+
+def contains(given, part):
+    """Whether settings hold those of a layer, in which classes may be called by their short names."""
+    if isinstance(part, dict):
+        return part.keys() <= given.keys() and all(contains(given[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(given) == len(part) and all(map(contains, given, part))
+    return given == part or isinstance(part, str) and given.endswith(f".{part}")
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=name_of)
+def test_every_layer_names_settings_that_exist(layer, capsys):
+    args = ["fit", "--config", str(UNDER[layer.stem]), "--config", str(layer), "--print_config"]
     with pytest.raises(SystemExit) as stop:
         main(args)
     assert stop.value.code == 0
-    printed = yaml.safe_load(capsys.readouterr().out)["trainer"]
-    expected = yaml.safe_load(layer.read_text())["trainer"]
-    assert {key: printed[key] for key in expected} == expected
+    assert contains(yaml.safe_load(capsys.readouterr().out), CONTENTS[layer])
 
 
 def test_fit_then_test_then_predict(tmp_path, capsys):

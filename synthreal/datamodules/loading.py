@@ -116,6 +116,11 @@ def loader_in_order(
         num_workers: Worker processes.
         trainer: The trainer, if there is one.
         images: Where real images are read from, if they stay on disk.
+
+    Raises:
+        ConfigError: If the size is below 1.
     """
+    if size < 1:
+        raise ConfigError(f"eval_batch_size is at least 1, not {size}.")
     rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
     return batch_loader(_InOrder(rows, size, rank, world_size), num_workers, trainer, images)

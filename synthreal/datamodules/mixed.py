@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
@@ -13,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, LabelledImages, join, select_draws, synthetic_batch
 from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
-from synthreal.datamodules.kept import make_once
+from synthreal.datamodules.fixed import fixed_set, make_once
 from synthreal.datamodules.leaks import Overlap, without_leaks
 from synthreal.datamodules.loading import batch_loader, real_rows, with_pixels
 from synthreal.datamodules.splits import split_by_class
@@ -26,7 +25,7 @@ from synthreal.generators import ImageGenerator
 from synthreal.generators.fingerprint import digest
 from synthreal.samplers import ConcatenationSampler, MixingSampler, even_draws, split_batch
 
-_POOL, _SUBSET, _REAL, _SYNTHETIC = range(20, 24)  # random streams of their own: the samplers' are below
+_REAL, _SYNTHETIC = 22, 23  # random streams of their own: the samplers' and the fixed set's are below
 
 
 class MixedDataModule(LightningDataModule):
@@ -133,7 +132,7 @@ class MixedDataModule(LightningDataModule):
             return
         self._set_up_images()
         self._check_classes(self.generator.classes, "the generator")
-        self.fixed_set, self.kept = self._make_fixed_set(), None
+        self.fixed_set, self.kept = fixed_set(self.generator, self.synthetic_size, self.seed), None
         self.sampler = self._make_sampler()
         self._check_shapes()
 
@@ -164,18 +163,6 @@ class MixedDataModule(LightningDataModule):
                 f"The classes of {whose} are not those of the real images, in the same order: "
                 f"{', '.join(others)}; real: {', '.join(self.classes)}."
             )
-
-    def _make_fixed_set(self) -> Draws | None:
-        stored, size = self.generator.stored(), self.synthetic_size
-        if stored is None:
-            return None if size is None else even_draws(self.generator.space, size, [self.seed, _POOL])
-        count = len(stored["bucket"])
-        if size is None:
-            return stored
-        if size > count:
-            raise ConfigError(f"synthetic_size is {size}, but only {count} synthetic images are stored.")
-        order = np.random.default_rng([self.seed, _SUBSET]).permutation(count)[:size]
-        return select_draws(stored, torch.from_numpy(np.sort(order)))
 
     def _make_sampler(self) -> MixingSampler | ConcatenationSampler:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -198,3 +198,9 @@ def test_fingerprints_change_with_what_is_scored():
     assert len({held.fingerprint() for held in sets}) == len(sets)
     assert RealSet(photos(), ()).fingerprint() == sets[0].fingerprint()
     assert GeneratedSet(Grey(), 30, [Negative()]).fingerprint() == sets[2].fingerprint()
+
+
+@pytest.mark.parametrize("held", [RealSet(photos(), ()), GeneratedSet(Grey(), 5, ())])
+def test_a_batch_of_none_is_refused(held):
+    with pytest.raises(ConfigError, match="eval_batch_size is at least 1, not 0"):
+        held.loader(0, 0, None)

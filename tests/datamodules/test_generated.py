@@ -1,4 +1,4 @@
-"""Draws that cover the space evenly, and parts that are shared out without loss."""
+"""Parts of a fixed set of samples, shared out without loss."""
 
 from unittest.mock import Mock
 
@@ -11,7 +11,7 @@ from synthreal.datamodules import GeneratedDataModule
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, ImageGenerator
-from synthreal.spaces import Categorical, Continuous, Product, Union
+from synthreal.spaces import Categorical, Continuous, Product
 
 
 class Grey(ImageGenerator):
@@ -39,43 +39,6 @@ def loaded(data, rank=0, world_size=1):
     data.trainer = Mock(Trainer, global_rank=rank, world_size=world_size)
     data.trainer._accelerator_connector = Mock(use_distributed_sampler=False)
     return list(data.predict_dataloader())
-
-
-@pytest.mark.parametrize("count", [3, 300, 3333])
-def test_classes_are_balanced_and_shuffled(count):
-    draws = even_draws(Grey().space, count, 0)
-    label = draws["parameters"][:, 0].long()
-    assert torch.bincount(label).tolist() == [count // 3] * 3
-    if count > 3:
-        changes = (label.diff() != 0).float().mean()
-        assert 0.55 < float(changes) < 0.78  # two thirds when shuffled, 0.007 in order
-
-
-def test_many_buckets_are_not_visited_in_step():
-    space = Product([Categorical("class", "ab"), Continuous("x", 0, 1, 50), Continuous("y", 0, 1, 10)])
-    last = even_draws(space, 100, 0)["bucket"] % 10  # ten buckets for each sample
-    assert len(last.unique()) == 10
-
-
-def test_a_bucket_of_no_volume_is_never_drawn():
-    space = Union("how", [Continuous("x", 0, 1, 2), Continuous("y", 0, 1, 2), Continuous("z", 0, 1)], [0, 1, 0])
-    assert torch.bincount(even_draws(space, 1000, 1)["bucket"], minlength=5).tolist() == [0, 0, 500, 500, 0]
-
-
-def test_draws_are_those_of_the_seed():
-    first, again, other = (even_draws(Grey().space, 50, seed) for seed in (1, 1, 2))
-    for key in ("bucket", "parameters", "seed"):
-        assert torch.equal(first[key], again[key])
-        assert not torch.equal(first[key], other[key])
-    assert len(first["seed"].unique()) == 50
-
-
-def test_the_stream_is_not_the_training_samplers():
-    from synthreal.samplers import BucketDistribution, BucketSampler
-
-    space = Grey().space
-    sampler = BucketSampler(space, BucketDistribution(space.volumes()), 0, 0, 50, steps_per_epoch=1, seed=1)
-    assert not torch.isin(next(iter(sampler))["seed"], even_draws(space, 50, 1)["seed"]).any()
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 5])

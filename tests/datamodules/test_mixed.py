@@ -232,7 +232,7 @@ def test_a_fixed_set_is_made_once_in_eight_bits():
 
 
 def test_a_fixed_set_too_large_to_keep_is_made_when_it_is_drawn(monkeypatch):
-    monkeypatch.setattr("synthreal.datamodules.kept._MOST_BYTES", 10 * SIDE**2 - 1)
+    monkeypatch.setattr("synthreal.datamodules.fixed._MOST_BYTES", 10 * SIDE**2 - 1)
     generator = Stripes()
     trainer(max_steps=5).fit(Tiny(), datamodule=make(generator=generator, synthetic_size=10, ratio=(0, 1)))
     assert generator.made == 2 + 5 * 8

@@ -1,15 +1,47 @@
-"""A fixed set of synthetic images, made once."""
+"""A fixed set of synthetic images: which they are, and making them once."""
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from rich.progress import track
 from torch import Tensor
 
 from synthreal.batch import Batch, Draws, LabelledImages, select_draws
+from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
+from synthreal.samplers import even_draws
 
 _MOST_BYTES = 2**31
 _AT_A_TIME = 256
+
+_POOL, _SUBSET = 20, 21  # random streams of their own
+
+
+def fixed_set(generator: ImageGenerator, size: int | None, seed: int) -> Draws | None:
+    """Returns the draws of a fixed set.
+
+    Args:
+        generator: Where the images come from.
+        size: How many: of those that the generator has stored, or new ones spread evenly over its space. None for all
+            that are stored.
+        seed: Seed of the choice.
+
+    Returns:
+        The draws; None if nothing is stored and no size is given.
+
+    Raises:
+        ConfigError: If fewer are stored.
+    """
+    stored = generator.stored()
+    if stored is None:
+        return None if size is None else even_draws(generator.space, size, [seed, _POOL])
+    count = len(stored["bucket"])
+    if size is None:
+        return stored
+    if size > count:
+        raise ConfigError(f"synthetic_size is {size}, but only {count} synthetic images are stored.")
+    order = np.random.default_rng([seed, _SUBSET]).permutation(count)[:size]
+    return select_draws(stored, torch.from_numpy(np.sort(order)))
 
 
 def make_once(
