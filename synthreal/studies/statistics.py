@@ -1,5 +1,6 @@
 """Two-sided comparisons of variants over their runs."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from scipy import stats
 
 _LEVEL = 0.95
+_ROUNDING = 1e-6  # of scores that torch computes in single precision
 SIGNIFICANT = 0.05
 
 
@@ -67,18 +69,21 @@ def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
 def compare(variant: dict[int, float], baseline: dict[int, float]) -> Comparison:
     """Compares two variants, each seed → value, paired where seeds are shared.
 
-    Zero variance gives p = 1 for equal means and p = 0 otherwise, the limits of the tests.
+    Runs that differ by the very same number, as happens when few runs are scored on few images, do not tell how much
+    they vary: p and interval are NaN, as with a single run. Runs that do not differ at all give p = 1.
     """
     a, b = np.array(list(variant.values())), np.array(list(baseline.values()))
     shared = sorted(variant.keys() & baseline.keys())
     delta = np.array([variant[seed] - baseline[seed] for seed in shared])
-    p_welch = _p(a.mean() - b.mean(), np.hypot(_error(a), _error(b)), _welch_freedom(a, b))
+    scale = max(np.abs(a).max(), np.abs(b).max())
+    error, freedom = float(np.hypot(_error(a, scale), _error(b, scale))), _welch_freedom(a, b)
+    p_welch = _p(a.mean() - b.mean(), error, freedom)
     if len(shared) < 2:
         difference = float(a.mean() - b.mean())
-        half = float(np.hypot(_error(a), _error(b)) * stats.t.ppf((1 + _LEVEL) / 2, _welch_freedom(a, b)))
-        return Comparison(difference, difference - half, difference + half, float("nan"), p_welch, len(shared))
-    low, high = mean_interval(delta)
-    p_paired = _p(delta.mean(), _error(delta), len(delta) - 1)
+        half = float(error * stats.t.ppf((1 + _LEVEL) / 2, freedom)) if math.isfinite(p_welch) else math.nan
+        return Comparison(difference, difference - half, difference + half, math.nan, p_welch, len(shared))
+    p_paired = _p(delta.mean(), _error(delta, scale), len(delta) - 1)
+    low, high = mean_interval(delta) if math.isfinite(p_paired) else (math.nan, math.nan)
     return Comparison(float(delta.mean()), low, high, p_paired, p_welch, len(shared))
 
 
@@ -96,18 +101,20 @@ def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return adjusted
 
 
-def _error(values: Float[np.ndarray, " n"]) -> float:
-    return float(stats.sem(values)) if len(values) > 1 else float("nan")
+def _error(values: Float[np.ndarray, " n"], scale: float) -> float:
+    """Standard error of the mean; 0 if the values only differ by how numbers of that scale are rounded."""
+    error = float(stats.sem(values)) if len(values) > 1 else math.nan
+    return 0.0 if error <= _ROUNDING * scale else error
 
 
 def _welch_freedom(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:
     if len(a) < 2 or len(b) < 2:
         return float("nan")
-    x, y = _error(a) ** 2, _error(b) ** 2
+    x, y = _error(a, 0) ** 2, _error(b, 0) ** 2
     return (x + y) ** 2 / (x**2 / (len(a) - 1) + y**2 / (len(b) - 1)) if x + y else float(len(a) + len(b) - 2)
 
 
 def _p(difference: float, error: float, freedom: float) -> float:
     if error == 0:
-        return float(difference == 0)
+        return 1.0 if difference == 0 else math.nan
     return float(2 * stats.t.sf(abs(difference) / error, freedom))
