@@ -24,7 +24,9 @@ class _AsDrawn(Dataset[Draws]):
 
 def with_pixels(images: Labelled | None, draws: Draws) -> Draws:
     """Returns draws with the real images that they ask for, if those stay on disk."""
-    return {**draws, "pixels": images.read(draws["real"])} if isinstance(images, LabelledFiles) else draws
+    if isinstance(images, LabelledFiles) and len(draws["real"]):  # to read none would take its time, too
+        return {**draws, "pixels": images.read(draws["real"])}
+    return draws
 
 
 def real_rows(images: Labelled, draws: Draws) -> Batch:

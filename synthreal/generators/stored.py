@@ -48,8 +48,9 @@ class StoredImages(ImageGenerator):
         if device not in self._on_device:
             self._on_device[device] = self.images.to(device), self._by_class.to(device)
         images, table = self._on_device[device]
-        label = draws["parameters"][:, 0].long()
-        row = table.order[table.first[label] + draws["seed"] % table.count[label]]
+        label = draws["bucket"]  # a bucket for each class
+        # For a few rows `take` needs half the time of [].
+        row = table.order.take(table.first.take(label) + draws["seed"] % table.count.take(label))
         return synthetic_batch(images.pixels(row), label, draws)
 
     @cached_property

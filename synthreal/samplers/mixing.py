@@ -105,10 +105,10 @@ class MixingSampler(EpochSampler):
 
         def batch(step: int) -> Draws:
             """This process's rows of a batch."""
-            rows = torch.arange(step * made, (step + 1) * made)[self.rank :: self.world_size]
-            # A copy: a view would carry the whole epoch to a worker process.
-            images = order[step * real + self.rank : (step + 1) * real : self.world_size].clone()
-            return {"real": images, **_rows(draws, rows)}
+            rows = slice(step * made + self.rank, (step + 1) * made, self.world_size)
+            images = slice(step * real + self.rank, (step + 1) * real, self.world_size)
+            # Copies: a view would carry the whole epoch to a worker process.
+            return {"real": order[images].clone(), **_rows(draws, rows)}
 
         return batch
 
@@ -128,9 +128,9 @@ class MixingSampler(EpochSampler):
         return numbered(synthetic, order[start - first * count :][:wanted])
 
 
-def _rows(draws: Draws, index: Int[Tensor, " n"]) -> Draws:
-    """All columns of draws, the number in the fixed set too if there is one."""
-    return Draws(**{key: table[index] for key, table in draws.items()})  # type: ignore
+def _rows(draws: Draws, rows: slice) -> Draws:
+    """Copies of all columns of draws, the number in the fixed set too if there is one."""
+    return Draws(**{key: table[rows].clone() for key, table in draws.items()})  # type: ignore
 
 
 class ConcatenationSampler(EpochSampler):
