@@ -43,8 +43,9 @@ def shipped_data(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("shipped")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        write_shipped_data(folder)
+        patch.setattr("synthreal.datasets.meshes.reading.write_cache", lambda *_: None)
+        patch.chdir(folder)
+        write_shipped_data(folder / "data")
     return folder
 
 
@@ -52,4 +53,5 @@ def shipped_data(tmp_path_factory):
 def in_folder_with_data(shipped_data, tmp_path, monkeypatch):
     """Runs a test where `data/` has what the shipped configs read."""
     (tmp_path / "data").symlink_to(shipped_data / "data")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(shipped_data / "cache"))
+    # The user's cache folder is left alone.
+    monkeypatch.setattr("synthreal.datasets.meshes.reading.write_cache", lambda *_: None)

@@ -5,7 +5,6 @@ from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
-import pytest
 import trimesh
 import yaml
 from PIL import Image
@@ -27,25 +26,38 @@ ANYWHERE = {
 }
 BY_DATAMODULE = {
     "BucketDataModule": {"data.num_probes": 160, "data.steps_per_epoch": 3},
-    "GeneratedDataModule": {"data.count": 8, "data.batch_size": 4},
+    "GeneratedDataModule": {"data.count": 4, "data.batch_size": 2},
     "MixedDataModule": {"data.batch_size": 16, "data.test_size": 20},
 }
-# The last of the collections is the procedural one.
-ONE_MODEL = {"data.generator.init_args.meshes.init_args.collections.init_args.instances_per_class": 1}
-FEW = {"data.batch_size": 4, "data.eval_batch_size": 4, "data.synthetic_size": 8, "data.test_size": 4}
-BY_NAME = {
-    "vehicles": ONE_MODEL,
-    "ladder": {**ONE_MODEL, "data.synthetic_size": 16},
-    "imagenet": {**FEW, "data.num_workers": 0},
-    "cross_domain": {"data.synthetic_size": 8},
-    "reliability": {"data.real_per_class": 100},
+# Where a config has its procedural models: of several collections the last one, which such a key sets.
+PROCEDURAL = {
+    **dict.fromkeys(("benchmark_views", "pairs", "procedural"), "meshes"),
+    **dict.fromkeys(("ladder", "vehicles"), "meshes.init_args.collections"),
+    "composites": "foreground.init_args.meshes",
 }
+BY_NAME = {
+    **{name: {f"data.generator.init_args.{at}.init_args.instances_per_class": 1} for name, at in PROCEDURAL.items()},
+    "imagenet": {"data.batch_size": 4, "data.eval_batch_size": 4, "data.test_size": 4, "data.num_workers": 0},
+}
+BY_NAME["benchmark_views"]["data.generator.init_args.image_size"] = 128  # most of the time goes into the sheet
+AT_MOST = {"real_per_class": 20, "synthetic_size": 8}
 
 
-def quick(config, study=""):
-    """Settings, by dotted key, under which a run of a shipped config, or of a study over it, takes seconds anywhere."""
-    datamodule = yaml.safe_load(config.read_text())["data"]["class_path"]
-    return {**ANYWHERE, **BY_DATAMODULE[datamodule], **BY_NAME.get(config.stem, {}), **BY_NAME.get(study, {})}
+def quick(config):
+    """Settings, by dotted key, under which a run of a shipped config takes seconds on any machine."""
+    data = yaml.safe_load(config.read_text())["data"]
+    sizes = capped({f"data.{key}": value for key, value in data["init_args"].items() if key in AT_MOST})
+    return {**ANYWHERE, **BY_DATAMODULE[data["class_path"]], **BY_NAME.get(config.stem, {}), **sizes}
+
+
+def capped(settings):
+    """The same settings, asking for no more images than the small data have."""
+
+    def cap(key, value):
+        most = AT_MOST.get(key.rpartition(".")[2])
+        return value if most is None or value is None else min(value, most)
+
+    return {key: cap(key, value) for key, value in settings.items()}
 
 
 def options(settings):
@@ -53,9 +65,9 @@ def options(settings):
     return [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()]
 
 
-def write_shipped_data(folder):
-    """Writes `data/` with all that a shipped config reads: noise, boxes, and renderings of boxes."""
-    data, random = folder / "data", np.random.default_rng(0)
+def write_shipped_data(data):
+    """Writes all that a shipped config reads, into `data` of the current folder: noise, boxes, renderings of boxes."""
+    random = np.random.default_rng(0)
     write_mnist(data / "MNIST" / "raw", random)
     write_cifar(data, random)
     lists = {data / "visda" / domain: list(visda_images(domain)) for domain in ("train", "validation")}
@@ -65,7 +77,7 @@ def write_shipped_data(folder):
     write_models(data / "models", VEHICLES, 2)
     write_models(data / "da9", DA9, 1)
     write_models(data / "objects", BENCHMARK_SYNSETS, 2)
-    write_renderings(folder)
+    write_renderings()
 
 
 def write_mnist(folder, random):
@@ -95,7 +107,7 @@ def write_cifar(root, random):
 
 def pictures(data):
     """The picture files of all data sets that are folders of pictures."""
-    counts = {"train": 500, "test": 5}
+    counts = {"train": 60, "test": 5}
     for split, name in product(counts, VEHICLES):
         yield from (data / "cifar10" / split / name / f"{i:04}.png" for i in range(counts[split]))
     for name in ("n01440764_tench", "n02701002_ambulance", "n07753592_banana", "n09472597_volcano"):
@@ -129,13 +141,10 @@ def write_models(root, classes, count):
             trimesh.creation.box((1, 1 + row / 10, 2 + i)).export(root / name / f"{i}.obj")
 
 
-def write_renderings(folder):
+def write_renderings():
     """The vehicles, by the two commands that their config shows."""
     config = EXPERIMENTS / "mixing" / "vehicles.yaml"
-    small = {**quick(config), "data.count": 40, "data.batch_size": 40}
-    command = ["predict", "--config", str(config), *options(small)]
+    command = ["predict", "--config", str(config), *options({**quick(config), "data.count": 40, "data.batch_size": 40})]
     plain = ["--data.generator={init_args: {background: null, occlusion: 0}}"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(command) == 0
-        assert main([*command, *plain, "--trainer.callbacks.output=data/vehicles_plain"]) == 0
+    assert main(command) == 0
+    assert main([*command, *plain, "--trainer.callbacks.output=data/vehicles_plain"]) == 0

@@ -9,7 +9,7 @@ import yaml
 
 from synthreal.studies.cell import check_variants, run_cell
 from synthreal.studies.spec import load_study
-from tests.shipped_data import quick
+from tests.shipped_data import capped, quick
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "seeds" in yaml.safe_load(path.read_text())]
@@ -18,16 +18,26 @@ STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "seeds" in ya
 def small(path):
     """A shipped study over small data, one step long."""
     study = load_study(path)
-    settings = quick(study.config_paths[0], study.name)
-    variants = {name: {**overrides, **settings} for name, overrides in study.variants.items()}
+    settings = quick(study.config_paths[0])
+    variants = {name: {**settings, **capped(overrides)} for name, overrides in study.variants.items()}
     return replace(study, variants=variants, steps=[1], paper={})
+
+
+def covering(study):
+    """The first variants that have every level of every factor between them."""
+    seen = set()
+    for variant in study.variants:
+        levels = set(study.levels(variant).items())
+        if levels - seen:
+            yield variant
+        seen |= levels
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("in_folder_with_data")
-def test_every_variant_fits_its_data_and_a_run_logs_every_score(path, tmp_path):
+def test_every_setting_fits_its_data_and_a_run_logs_every_score(path, tmp_path):
     study = small(path)
-    check_variants(study, study.variants)
-    *_, last = study.variants
+    *_, last = variants = list(covering(study))
+    check_variants(study, variants)
     row = run_cell(study, last, study.seeds[0], 1, tmp_path / "runs", lambda _: None)
     assert all(math.isfinite(row[name]) for name in ("value", *study.scores))
