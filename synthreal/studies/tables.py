@@ -70,7 +70,7 @@ def exchange_table(study: Study, exchanges: Mapping[str, Exchange]) -> Table:
     """Returns exchange rates, a row for each combination of the factors that are neither compared nor the curve's."""
     others = ", ".join(factor for factor in study.factors if factor not in (study.compared, study.curve))
     head = [*([others] if others else []), "all real", f"{study.metric} alone", "r*", "95 % interval of r*"]
-    head += ["synthetic", "synthetic for one real", "95 % interval", "resamples without a rate", "gain with all"]
+    head += ["synthetic", "synthetic for one real", "95 % interval", "resamples without a rate", "change with all"]
     rows = []
     for panel, found in exchanges.items():
         rate = "none" if found.rate is None else f"{'at most ' if found.is_bound else ''}{found.rate:.4g}"
