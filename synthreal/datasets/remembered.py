@@ -27,8 +27,7 @@ def remembered(files: Sequence[Path], settings: Hashable, read: Callable[[], Rea
         settings: What else the result depends on.
         read: Returns pictures, and the position in `files` of each. They are shared: nobody may write into them.
     """
-    state = [(str(file), status.st_mtime_ns, status.st_size) for file in files for status in (file.stat(),)]
-    key = (settings, tuple(state))
+    key = (settings, tuple(map(_state, files)))
     if key in _held:
         _held.move_to_end(key)
         return _held[key]  # type: ignore[return-value]  # what this `read` gave
@@ -38,3 +37,12 @@ def remembered(files: Sequence[Path], settings: Hashable, read: Callable[[], Rea
         if len(_held) > _SETS:
             _held.popitem(last=False)
     return result
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    """What changes when a file does; a file that is missing is for `read` to report."""
+    try:
+        status = file.stat()
+    except OSError:
+        return str(file), 0, 0
+    return str(file), status.st_mtime_ns, status.st_size

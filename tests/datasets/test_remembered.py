@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -10,6 +11,7 @@ from synthreal.datasets import remembered as module
 from synthreal.datasets.decoding import read_pictures
 from synthreal.datasets.files import LabelledFiles
 from synthreal.datasets.remembered import remembered
+from synthreal.errors import DatasetError
 
 
 def write(path, grey):
@@ -54,3 +56,11 @@ def test_only_a_few_sets_are_kept_and_no_large_ones(tmp_path, monkeypatch):
     assert calls == [101, 101, 1, 2, 3, 4, 5, 6, 7, 1]
     remembered([file], 7, lambda: read(7))
     assert calls[-1] == 1
+
+
+def test_a_missing_file_is_reported_by_the_reader(tmp_path):
+    there, gone = write(tmp_path / "a.png", 10), tmp_path / "gone.png"
+    with pytest.raises(DatasetError, match=r"gone\.png"):
+        load([there, gone])
+    write(gone, 20)
+    assert load([there, gone]).shape == (2, 3, 4, 4)
