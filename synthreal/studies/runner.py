@@ -131,8 +131,12 @@ def run_study(study: Study, runs: Path, jobs: int, wandb: bool = False) -> pd.Da
 
 
 def merge_result(study: Study, row: dict[str, Any], runs: Path) -> pd.DataFrame:
-    """Adds a finished cell to `results.csv`, read again in case another agent wrote it, and returns all."""
+    """Adds a finished cell to `results.csv`, read again in case another agent wrote it, and returns all.
+
+    A cell that two agents have run is kept once.
+    """
     results = pd.concat([part for part in (read_results(study, runs), pd.DataFrame([row])) if len(part)])
+    results = results.drop_duplicates(["step", "seed", "variant"], keep="last")
     with replacing(runs / "results.csv") as beside:
         results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=columns(study))
     return results

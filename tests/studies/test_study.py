@@ -161,6 +161,17 @@ def test_stopping_at_a_step_changes_nothing(tmp_path):
         run_cell(in_two, "SampleAhead", 0, 5, tmp_path / "two", lambda _: None)
 
 
+def test_a_cell_that_two_agents_have_run_counts_once(tmp_path):
+    study = load_study(write_study(tmp_path))
+    variant = next(iter(study.variants))
+    row = {"variant": variant, "seed": 1, "step": study.steps[0], "value": 2.5, "seconds": 1.0}
+    row["settings"] = study.settings_hash(variant)
+    merge_result(study, row, tmp_path)
+    table = merge_result(study, {**row, "seconds": 3.0}, tmp_path)
+    assert table["seconds"].tolist() == read_results(study, tmp_path)["seconds"].tolist() == [3.0]
+    assert len(merge_result(study, {**row, "seed": 2}, tmp_path)) == 2
+
+
 def test_scores_beside_the_metric_and_a_name_with_commas_and_colons(tmp_path):
     factors = {"ratio": {"1:0": {}, "1:15": {**SMALL, "data.validation_per_class": 5}}, "real": {5: {}, 20: {}}}
     settings = {"baseline": "1:0", "paper": {}, "steps": [2], "scores": ["test/top1", "val/error"]}
