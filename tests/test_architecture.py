@@ -11,7 +11,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     ["__init__", "errors", "batch", "components", "files", "spaces"],
-    ["networks", "plots", "schedules", "provenance", "rendering"],
+    ["networks", "losses", "plots", "schedules", "provenance", "rendering"],
     ["datasets"],
     ["generators", "samplers"],
     ["datamodules", "modules"],
