@@ -93,6 +93,22 @@ def contact_sheet(
     return figure
 
 
+def image_rows(panels: Mapping[str, Mapping[str, Float[Tensor, "n c h w"]]]) -> Figure:
+    """Rows of images under each other, a column an image, one panel a name: panel → row → images [N, C, H, W]."""
+    rows = sum(len(panel) for panel in panels.values())
+    columns = max(len(images) for panel in panels.values() for images in panel.values())
+    figure = Figure(figsize=(0.5 * columns + 1, 0.5 * rows + 0.5 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axis, (name, panel) in zip(axes, panels.items(), strict=True):
+        images = torch.cat([row.float().cpu() for row in panel.values()])
+        axis.imshow(make_grid(images, nrow=columns, padding=1, pad_value=0.5).permute(1, 2, 0).clamp(0, 1).numpy())
+        axis.set_title(name, fontsize=9)
+        axis.set_yticks([(images.shape[-2] + 1) * (i + 0.5) for i in range(len(panel))], list(panel), fontsize=7)
+        axis.set_xticks([])
+        axis.spines[:].set_visible(False)
+    return figure
+
+
 def metric_curves(panels: Mapping[str, Mapping[str, Curve]], xlabel: str, ylabel: str) -> Figure:
     """Means over runs with their 95 % intervals, small multiples: panel → line → (x [S], values [S, R runs])."""
     runs: dict[str, set[int]] = {}

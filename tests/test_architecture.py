@@ -10,7 +10,7 @@ PACKAGE = ROOT / "synthreal"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    ["__init__", "errors", "batch", "components", "files", "spaces"],
+    ["__init__", "errors", "batch", "checkpoints", "components", "files", "spaces"],
     ["networks", "losses", "plots", "schedules", "provenance", "rendering"],
     ["datasets"],
     ["generators", "samplers"],

@@ -11,6 +11,7 @@ from torch import Tensor
 from synthreal.callbacks.records import BucketRecord, run_folder
 from synthreal.datamodules import BucketDataModule
 from synthreal.errors import ConfigError
+from synthreal.networks.modes import evaluating
 from synthreal.samplers import UpdateRule
 from synthreal.samplers.difficulty import bucket_means, kernel_difficulty, probe_difficulty
 
@@ -145,12 +146,8 @@ class SampleAhead(Callback):
     def _probe_pass(self, trainer: Trainer, module: LightningModule, data: BucketDataModule) -> Float[Tensor, " m"]:
         """Difficulty of each probe. Each process fills in its share, and the sum over processes is the whole."""
         values = torch.zeros(data.probes.count, device=module.device)
-        modes = {part: part.training for part in module.modules()}
-        module.eval()
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        with evaluating(module), torch.inference_mode(), trainer.precision_plugin.forward_context():
             share = trainer.global_rank, trainer.world_size
             for index, batch in data.probes.batches(module.device, data.eval_batch_size, *share):
                 values[index] = probe_difficulty(module(batch["image"]), batch["label"], self.difficulty)
-        for part, training in modes.items():  # not module.train(): a part that was frozen stays so
-            part.training = training
         return trainer.strategy.reduce(values, reduce_op="sum").double().cpu()

@@ -3,5 +3,6 @@
 from synthreal.datamodules.bucket import BucketDataModule
 from synthreal.datamodules.generated import GeneratedDataModule
 from synthreal.datamodules.mixed import MixedDataModule
+from synthreal.datamodules.unpaired import UnpairedDataModule
 
-__all__ = ["BucketDataModule", "GeneratedDataModule", "MixedDataModule"]
+__all__ = ["BucketDataModule", "GeneratedDataModule", "MixedDataModule", "UnpairedDataModule"]

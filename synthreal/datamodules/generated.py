@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -25,12 +26,13 @@ class GeneratedDataModule(LightningDataModule):
     """`count` samples spread over the generator's buckets in proportion to P0, for `predict` to write or to refine.
 
     Every class gets exactly its share, if that is whole, and the samples come shuffled. A sample is a pure function of
-    (seed, count, index). A batch is a part: `batch_size` samples with consecutive indices. The processes divide the
-    parts that are not yet made among themselves.
+    (seed, count, index). Without a count the samples are those that the generator has stored, in its order. A batch is
+    a part: `batch_size` samples with consecutive indices. The processes divide the parts that are not yet made among
+    themselves.
 
     Args:
         generator: Makes the images, on the device.
-        count: Number of samples.
+        count: Number of samples; None for all that the generator has stored.
         batch_size: Samples in a part, for each process.
         source: Real images that the generator starts from, if it needs any; it gets the training ones.
         seed: Seed of the draws; None for that of `--seed_everything`, or 0.
@@ -47,16 +49,16 @@ class GeneratedDataModule(LightningDataModule):
     def __init__(
         self,
         generator: ImageGenerator,
-        count: int,
+        count: int | None,
         batch_size: int = 64,
         source: ImageDataset | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        if count < 1 or batch_size < 1:
+        if (count is not None and count < 1) or batch_size < 1:
             raise ConfigError(f"count and batch_size are at least 1, not {count} and {batch_size}.")
         self.generator, self.source = generator, source
-        self.count, self.batch_size = count, batch_size
+        self._count, self.batch_size = count, batch_size
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self._skipped: frozenset[int] = frozenset()
         self._fingerprint: dict[str, str] = {}
@@ -69,6 +71,22 @@ class GeneratedDataModule(LightningDataModule):
         return self.generator.classes
 
     @property
+    def count(self) -> int:
+        """Number of samples.
+
+        Raises:
+            ConfigError: If it is left to the generator, which has none stored.
+        """
+        return len(self._stored["bucket"]) if self._count is None else self._count
+
+    @cached_property
+    def _stored(self) -> Draws:
+        stored = self.generator.stored()
+        if stored is None or not len(stored["bucket"]):
+            raise ConfigError(f"{type(self.generator).__name__} has no stored images to take all of: set count.")
+        return stored
+
+    @property
     def num_parts(self) -> int:
         """Number of batches that make up the data set."""
         return -(-self.count // self.batch_size)
@@ -78,11 +96,11 @@ class GeneratedDataModule(LightningDataModule):
 
         Raises:
             DatasetNotFoundError: If files of the source are missing.
-            ConfigError: If the source does not suit the generator.
+            ConfigError: If the source does not suit the generator, or there is no count and nothing is stored.
         """
         if self.source is not None:
             self.generator.bind(in_memory(self.source.load("train")))
-        self.draws = even_draws(self.generator.space, self.count, [self.seed])
+        self.draws = self._stored if self._count is None else even_draws(self.generator.space, self._count, [self.seed])
         self._fingerprint = {}
 
     def skip(self, parts: Collection[int]) -> None:
@@ -116,7 +134,10 @@ class GeneratedDataModule(LightningDataModule):
     def preview(self, count: int | None = None) -> Batch:
         """Returns the image, label and domain of the first `count` samples; None for some 24 of each class."""
         wanted = min(count or _PREVIEW_PER_CLASS * len(self.classes), self.count)
-        made = [self.make(index) for index in torch.arange(wanted).split(self.batch_size)]
+        rows = torch.arange(wanted)
+        if self._count is None and count is None:
+            rows = rows * self.count // wanted  # stored images may come class by class
+        made = [self.make(index) for index in rows.split(self.batch_size)]
         return {
             "image": torch.cat([batch["image"] for batch in made]),
             "label": torch.cat([batch["label"] for batch in made]),

@@ -23,9 +23,12 @@ from synthreal.datasets.part import fold_of
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
 from synthreal.generators.fingerprint import digest
-from synthreal.samplers import ConcatenationSampler, MixingSampler, even_draws, split_batch
+from synthreal.samplers import AlignedSampler, ConcatenationSampler, MixingSampler, even_draws, split_batch
 
 _REAL, _SYNTHETIC = 22, 23  # random streams of their own: the samplers' and the fixed set's are below
+
+TrainingSampler = MixingSampler | ConcatenationSampler | AlignedSampler
+"""What a training batch may come from."""
 
 
 class MixedDataModule(LightningDataModule):
@@ -66,7 +69,7 @@ class MixedDataModule(LightningDataModule):
         ConfigError: If a number is out of range, or ratio and batch size do not fit.
     """
 
-    sampler: MixingSampler | ConcatenationSampler
+    sampler: TrainingSampler
 
     def __init__(
         self,
@@ -133,7 +136,8 @@ class MixedDataModule(LightningDataModule):
         self._set_up_images()
         self._check_classes(self.generator.classes, "the generator")
         self.fixed_set, self.kept = fixed_set(self.generator, self.synthetic_size, self.seed), None
-        self.sampler = self._make_sampler()
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        self.sampler = self.make_sampler(rank, world_size)
         self._check_shapes()
 
     def _set_up_images(self) -> None:
@@ -164,8 +168,12 @@ class MixedDataModule(LightningDataModule):
                 f"{', '.join(others)}; real: {', '.join(self.classes)}."
             )
 
-    def _make_sampler(self) -> MixingSampler | ConcatenationSampler:
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+    def make_sampler(self, rank: int, world_size: int) -> TrainingSampler:
+        """Returns the sampler of the training batches; `setup` calls it once the images are there.
+
+        Raises:
+            ConfigError: If such batches cannot be drawn.
+        """
         fixed, num_real = self.fixed_set, len(self.train_images)
         if self.counts:
             source = self.generator.space if fixed is None else fixed
@@ -204,7 +212,7 @@ class MixedDataModule(LightningDataModule):
             self.kept = make_once(self.generator, self.fixed_set, device, bar)
         return batch_loader(self.sampler, self.num_workers, self.trainer, self.train_images)
 
-    def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
+    def val_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]] | list[DataLoader[Draws]]:
         """Real images held out for validation; no loader if there are none."""
         return self._loader("validation") if len(self.sets["validation"]) else []
 
@@ -280,7 +288,7 @@ class MixedDataModule(LightningDataModule):
         """Returns the SHA-256 of the real images, of the fixed synthetic set, and of each set that is scored."""
         place = "test/" if "real" in self.sets else ""
         prints = {place + name: held.fingerprint() for name, held in self.sets.items() if len(held)}
-        if hasattr(self, "train_images"):
+        if hasattr(self, "sampler"):
             prints["train"] = self.train_images.fingerprint()
             if self.fixed_set is not None:
                 prints["synthetic"] = digest(self.generator, self.fixed_set)

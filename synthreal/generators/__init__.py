@@ -6,6 +6,7 @@ from synthreal.generators.cutpaste import CutPaste
 from synthreal.generators.glyphs import Glyphs
 from synthreal.generators.lighting import BackgroundLight, FixedLight, Lighting, PanoramaLight, RandomLight
 from synthreal.generators.mesh import MeshImages
+from synthreal.generators.refined import Refined
 from synthreal.generators.stored import StoredImages
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "MeshImages",
     "PanoramaLight",
     "RandomLight",
+    "Refined",
     "StoredImages",
 ]

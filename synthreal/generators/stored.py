@@ -1,11 +1,11 @@
 """Images that exist already, where a generator is asked for."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from synthreal.batch import Batch, Draws, LabelledImages, synthetic_batch
+from synthreal.batch import Batch, Domain, Draws, LabelledImages, synthetic_batch
 from synthreal.datasets import ImageDataset
 from synthreal.datasets.base import Split, in_memory
 from synthreal.datasets.by_class import ByClass, by_label
@@ -15,7 +15,7 @@ from synthreal.spaces import Categorical, Product
 
 
 class StoredImages(ImageGenerator):
-    """Hands out the images of a data set as synthetic ones: rendered folders, or others' renderings.
+    """Hands out the images of a data set: rendered folders, others' renderings, or real images to be refined.
 
     u is the class; the draw's seed picks one of its images, the (seed mod their number)-th. So draws from P0 have every
     class equally often, however many images it has; the draws of `stored` have each image once, and the classes as
@@ -24,14 +24,17 @@ class StoredImages(ImageGenerator):
     Args:
         dataset: Labelled images, kept in memory.
         split: Which of its sets.
+        domain: What its images are handed out as.
 
     Raises:
         ConfigError: If the data set has no such split.
     """
 
-    def __init__(self, dataset: ImageDataset, split: Split = "train") -> None:
+    def __init__(
+        self, dataset: ImageDataset, split: Split = "train", domain: Literal["real", "synthetic"] = "synthetic"
+    ) -> None:
         dataset.check_split(split)
-        self.dataset, self.split = dataset, split
+        self.dataset, self.split, self.domain = dataset, split, Domain[domain.upper()]
         self.num_classes = len(dataset.classes)
         self.space = Product([Categorical("class", dataset.classes)])
         self._on_device: dict[torch.device, tuple[LabelledImages, ByClass]] = {}
@@ -51,7 +54,8 @@ class StoredImages(ImageGenerator):
         label = draws["bucket"]  # a bucket for each class
         # For a few rows `take` needs half the time of [].
         row = table.order.take(table.first.take(label) + draws["seed"] % table.count.take(label))
-        return synthetic_batch(images.pixels(row), label, draws)
+        made = synthetic_batch(images.pixels(row), label, draws)
+        return {**made, "domain": torch.full_like(label, self.domain)}
 
     @cached_property
     def images(self) -> LabelledImages:

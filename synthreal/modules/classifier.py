@@ -20,6 +20,7 @@ from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError, TrainingError
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import classification_metrics, set_names
+from synthreal.networks.features import expose_features, with_features
 
 
 class Predicted(TypedDict):
@@ -57,11 +58,12 @@ def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -
 
 
 class Classifier(LightningModule):
-    """Cross-entropy on every image of the batch, real and synthetic alike.
+    """Cross-entropy on every image of the batch, real and synthetic alike; and, if asked, alignment of their features.
 
-    Every argument is plain, so `load_from_checkpoint` needs nothing else. Logs `train/loss`; `val/…` and `test/…` with
-    loss, error (%), top1, top3, top5, precision, recall (0 to 1); and `test/accuracy_<class index>`. A dict of test
-    loaders gives each set scores of its own, `test/<name>/…`.
+    Every argument is plain, so `load_from_checkpoint` needs nothing else. Logs `train/loss`, all of it, and
+    `train/alignment`, unweighted; `val/…` and `test/…` with loss, error (%), top1, top3, top5, precision, recall
+    (0 to 1); and `test/accuracy_<class index>`. A dict of test loaders gives each set scores of its own,
+    `test/<name>/…`.
 
     Args:
         num_classes: Number of classes, at least 2.
@@ -75,9 +77,14 @@ class Classifier(LightningModule):
         bias_rate: Factor on the learning rate of biases (Caffe's LeNet has 2).
         pretrained: Checkpoint of an earlier run whose network training starts from: pre-train on one domain, fine-tune
             on the other (benchmark, sec. 7.4). A last layer for other classes is made anew. Only `fit` reads it.
+        alignment: Class path of a loss between the features of real and synthetic images, such as
+            `synthreal.losses.DeepCORAL`, or None. Features are the input of the network's last linear layer. Batches of
+            one domain alone are not aligned.
+        alignment_args: Its arguments, after the number of features.
+        alignment_weight: Its factor beside the cross-entropy, at least 0.
 
     Raises:
-        ConfigError: If a class path or an argument does not exist.
+        ConfigError: If a class path or an argument does not exist, or the weight is negative.
     """
 
     def __init__(
@@ -92,12 +99,22 @@ class Classifier(LightningModule):
         schedule_interval: Literal["step", "epoch"] = "step",
         bias_rate: float = 1.0,
         pretrained: str | None = None,
+        alignment: str | None = None,
+        alignment_args: dict[str, Plain] | None = None,
+        alignment_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ConfigError(f"A classifier needs at least 2 classes, not {num_classes}.")
+        if not alignment_weight >= 0:
+            raise ConfigError(f"alignment_weight is at least 0, not {alignment_weight}.")
         self.save_hyperparameters()
         self.network = build_network(network, num_classes, network_args or {})
+        self.alignment: nn.Module | None = None
+        if alignment is not None:
+            num_features = expose_features(self.network).in_features
+            self.alignment = build(alignment, nn.Module, alignment_args or {}, num_features)
+        self._num_steps = math.nan
         self.val_metrics = classification_metrics(num_classes, "val/")
         self._test_metrics: list[MetricCollection] = []
         self._unread = pretrained
@@ -120,6 +137,11 @@ class Classifier(LightningModule):
             load_pretrained(self.network, self._unread)
             self._unread = None
 
+    def on_train_start(self) -> None:
+        """Reads how many steps this training will have."""
+        steps = math.nan if self.alignment is None else self.trainer.estimated_stepping_batches
+        self._num_steps = steps if 0 < steps < math.inf else math.nan  # inf or -1: it has no known end
+
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Returns logits for images in [0, 1]."""
         logits: Tensor = self.network(image)
@@ -127,13 +149,23 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Returns the mean loss, and the loss of each sample, detached, for whoever feeds difficulty back."""
-        sample_loss = F.cross_entropy(self(batch["image"]), batch["label"], reduction="none")
+        alignment = None
+        if self.alignment is None:
+            logits = self(batch["image"])
+        else:
+            logits, features = with_features(self.network, batch["image"])
+            alignment = self.alignment(features, batch["domain"], self._progress())
+        sample_loss = F.cross_entropy(logits, batch["label"], reduction="none")
         loss = sample_loss.mean()
+        if alignment is not None:
+            loss = loss + self.hparams["alignment_weight"] * alignment
         self._last_loss = loss.detach()
         # Each self.log costs 0.3 ms, and each look at a value waits for the device: only when it will be written.
         if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._check_loss()
             self.log("train/loss", self._last_loss)
+            if alignment is not None:
+                self.log("train/alignment", alignment.detach())
         return {"loss": loss, "sample_loss": sample_loss.detach()}
 
     def on_train_epoch_end(self) -> None:

@@ -1,15 +1,14 @@
 """Weights that training starts from."""
 
-import pickle
 from pathlib import Path
 
-import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
+from synthreal.checkpoints import read_checkpoint, weights_of
 from synthreal.errors import ConfigError
 
-_PREFIX = "network."  # where a Classifier has its network
+_NETWORK = "network"  # where a Classifier has it
 _MOST_KEYS = 5
 
 
@@ -36,16 +35,9 @@ def load_pretrained(network: nn.Module, path: str | Path) -> None:
 
 
 def _network_of(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ConfigError(f"No checkpoint at {path}: pretrained names a .ckpt file of an earlier run.")
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ConfigError(f"{path} is no checkpoint, or one that only loads by unpickling objects.") from error
-    weights = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    found = {key.removeprefix(_PREFIX): value for key, value in (weights or {}).items() if key.startswith(_PREFIX)}
+    found = weights_of(read_checkpoint(path, "pretrained"), _NETWORK)
     if not found:
-        raise ConfigError(f"{path} is no checkpoint of a Classifier: it holds no weights named {_PREFIX}….")
+        raise ConfigError(f"{path} is no checkpoint of a Classifier: it holds no weights named {_NETWORK}.….")
     return found
 
 

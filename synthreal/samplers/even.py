@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from synthreal.batch import Draws
 from synthreal.spaces import ParameterSpace
@@ -33,8 +35,17 @@ def even_draws(space: ParameterSpace, count: int, seed: Sequence[int]) -> Draws:
     position = torch.from_numpy(place[stream(_ORDER).permutation(count)]) * edges[-1]
     # Never the end itself, which lies behind the last bucket.
     position = position.minimum(edges[-1].nextafter(torch.zeros_like(edges[-1])))
-    bucket = torch.searchsorted(edges, position, right=True)
-    inside = stream(_INSIDE)
-    uniform = torch.from_numpy(inside.random((count, len(space.columns)), dtype=np.float32))
-    number = torch.from_numpy(inside.integers(0, 2**63 - 1, count))
+    return draws_inside(space, torch.searchsorted(edges, position, right=True), stream(_INSIDE))
+
+
+def draws_inside(space: ParameterSpace, bucket: Int[Tensor, " n"], stream: np.random.Generator) -> Draws:
+    """Returns one sample from each of the given buckets, uniform inside it.
+
+    Args:
+        space: Where from.
+        bucket: Bucket of each sample.
+        stream: Random numbers.
+    """
+    uniform = torch.from_numpy(stream.random((len(bucket), len(space.columns)), dtype=np.float32))
+    number = torch.from_numpy(stream.integers(0, 2**63 - 1, len(bucket)))
     return {"bucket": bucket, "parameters": space.place(bucket, uniform), "seed": number}

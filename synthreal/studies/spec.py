@@ -14,6 +14,9 @@ from synthreal.studies.exchange import ExchangeSettings, exchange_settings
 from synthreal.studies.factors import Factors, Overrides, with_variants
 from synthreal.studies.yaml_file import read_yaml
 
+SEED = "{seed}"
+"""Stands for the run's seed in an override, so that it can name what another study's run of that seed left."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -29,7 +32,7 @@ class Study:
         baseline: Variant that the others are compared with; with factors a level of the first one: each variant is
             compared with the one that has this level and else the same levels.
         variants: Name → overrides of the configs (dotted key → value). `load_study` makes them of factors: names are
-            the levels, joined by ", ".
+            the levels, joined by ", ". `{seed}` in a value becomes the run's seed.
         factors: Factor → level → overrides. The first factor is the one that is compared.
         skip: Combinations of levels that make no sense, factor → level each.
         scores: Further logged scores that each run keeps.
@@ -177,10 +180,10 @@ class Study:
         return self.settings_hashes()[variant]
 
     def arguments(self, variant: str, seed: int) -> list[str]:
-        """Returns the command line of a run, without its subcommand."""
+        """Returns the command line of a run, without its subcommand; `{seed}` in an override becomes the seed."""
         configs = [word for path in self.config_paths for word in ("--config", str(path))]
         texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in self.variants[variant].items()}
-        overrides = [f"--{key}={text}" for key, text in texts.items()]
+        overrides = [f"--{key}={text.replace(SEED, str(seed))}" for key, text in texts.items()]
         return [*configs, *overrides, f"--seed_everything={seed}"]
 
 

@@ -283,3 +283,10 @@ def test_a_worker_ends_with_its_killed_parent(tmp_path):
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)
     pytest.fail("the worker goes on without its parent")
+
+
+def test_an_override_can_name_what_another_run_of_its_seed_left(tmp_path):
+    left = {**SMALL, "model.pretrained": "runs/first/seed_{seed}/last.ckpt", "data.seed": 3}
+    study = load_study(write_study(tmp_path, variants={"uniform": SMALL, "later": left}))
+    assert "--model.pretrained=runs/first/seed_1/last.ckpt" in study.arguments("later", 1)
+    assert "--data.seed=3" in study.arguments("later", 1)
