@@ -1,4 +1,4 @@
-"""Losses of CycleGAN and MrGAN: least squares against soft labels, cycle and identity (MrGAN, sec. 4.1, appendix 6-7)."""
+"""Losses of CycleGAN and MrGAN: least squares against soft labels, cycle, identity (MrGAN, sec. 4.1, appendix 6, 7)."""
 
 import torch
 from jaxtyping import Float

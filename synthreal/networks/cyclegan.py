@@ -1,6 +1,7 @@
 """Generator and discriminator of CycleGAN (Zhu et al. 2017, appendix 7.2), which MrGAN stacks (its appendix 6.1)."""
 
 import re
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -44,7 +45,7 @@ class CycleGenerator(nn.Module):
         order = "".join(kind[0] for kind, _ in parsed)
         if not re.fullmatch("cd*R*u*c", order) or order.count("d") != order.count("u") or parsed[-1][1] != in_channels:
             raise ConfigError(
-                f"The layers {layers!r} are no generator: write c7s1-k, then any number of dk, Rk and uk in this order, "
+                f"{layers!r} are no layers of a generator: write c7s1-k, then any number of dk, Rk and uk, in order, "
                 f"as many u as d, then c7s1-{in_channels} for the {in_channels} channels of the images."
             )
         self.multiple = 2 ** order.count("d")
@@ -87,7 +88,7 @@ class PatchDiscriminator(nn.Module):
         widths = [width for _, width in _parse(layers, ("C",))]
         self.least = 2 ** (len(widths) + 1)
         self.layers = nn.Sequential(nn.Conv2d(in_channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True))
-        for inward, outward in zip(widths, widths[1:], strict=False):
+        for inward, outward in pairwise(widths):
             self.layers.append(nn.Conv2d(inward, outward, 4, 2, 1, bias=False))
             self.layers.append(_norm(norm, outward))
             self.layers.append(nn.LeakyReLU(0.2, inplace=True))

@@ -110,7 +110,7 @@ def test_size_0_returns_the_images():
 def test_no_gradient_goes_through_it(size):
     pool = ImagePool(size)
     for _ in range(2):
-        assert not pool((numbered(1, 4).requires_grad_() * 2)).requires_grad
+        assert not pool(numbered(1, 4).requires_grad_() * 2).requires_grad
     assert not pool.images.requires_grad
 
 
