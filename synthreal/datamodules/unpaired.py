@@ -35,8 +35,8 @@ class UnpairedDataModule(MixedDataModule):
             CIFAR's size.
         steps_per_epoch: Batches in an epoch; None for one pass over the real images.
         real_per_class: Real training images of each class; None for all.
-        validation_per_class: Real training images of each class held out for validation, beside as many synthetic ones.
-            0 takes the data set's own validation images, if it has any.
+        validation_per_class: Real training images of each class held out for validation, beside as many synthetic ones;
+            0 for no validation, also if the data set has images for it: a translation has no score to choose by.
         real_transform: What training does to real images, in order: kornia's augmentations by class path.
         synthetic_transform: The same for synthetic images.
         evaluation_transform: What validation, test and `examples` do to every image.
@@ -83,7 +83,7 @@ class UnpairedDataModule(MixedDataModule):
             real_transform=real_transform,
             synthetic_transform=synthetic_transform,
             evaluation_transform=evaluation_transform,
-            tests={**(tests or {}), "synthetic": (tests or {}).get("synthetic", generator)},
+            tests=tests,
             test_size=test_size,
             overlap=overlap,
             eval_batch_size=eval_batch_size,
@@ -122,10 +122,14 @@ class UnpairedDataModule(MixedDataModule):
             ConfigError: If the splits, the classes or the image sizes do not fit together, or a class has no real
                 image.
         """
-        if stage == "test" and self.tests["synthetic"] is self.generator and not hasattr(self, "train_images"):
+        self._check_classes(self.generator.classes, "the generator")
+        sampled = stage == "test" and "synthetic" not in self.tests
+        if sampled and not hasattr(self, "train_images"):
             self._set_up_images()  # the generator may start from them
         super().setup(stage)
-        if stage not in ("test", "predict"):
+        if sampled:
+            self.sets["synthetic"] = GeneratedSet(self.generator, self.test_size, self.evaluation_transform)
+        elif stage not in ("test", "predict"):
             self._pair_validation()
             self._choose_examples()
 
@@ -145,11 +149,13 @@ class UnpairedDataModule(MixedDataModule):
         )
 
     def _pair_validation(self) -> None:
+        if not self.parts_per_class["validation"]:
+            self.sets = {}
+            return
         held_out = self.sets["validation"]
         assert isinstance(held_out, RealSet)  # `MixedDataModule` makes it
         # "synthetic" would be the fixed set's name in the fingerprint.
-        pairs = {"validation": held_out, "validation_synthetic": self._samples(held_out.held.labels, _VALIDATION)}
-        self.sets = {**pairs} if len(held_out) else {}
+        self.sets["validation_synthetic"] = self._samples(held_out.held.labels, _VALIDATION)
 
     def _choose_examples(self) -> None:
         table = by_label(self.train_images.labels, len(self.classes))
@@ -166,5 +172,5 @@ class UnpairedDataModule(MixedDataModule):
         return held
 
     def val_dataloader(self) -> dict[str, DataLoader[Draws]] | list[DataLoader[Draws]]:
-        """Real images held out for validation, and as many synthetic ones; no loader if there are none."""
+        """Real images held out for validation, and as many synthetic ones; no loader if none are held out."""
         return {name: self._loader(name) for name in self.sets} or []

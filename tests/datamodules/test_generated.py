@@ -1,16 +1,21 @@
 """Parts of a fixed set of samples, shared out without loss."""
 
+import csv
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from PIL import Image
 
 from synthreal.batch import synthetic_batch
+from synthreal.cli import main
 from synthreal.datamodules import GeneratedDataModule
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, ImageGenerator
+from synthreal.samplers import even_draws
 from synthreal.spaces import Categorical, Continuous, Product
 
 
@@ -98,6 +103,82 @@ def test_a_generator_may_start_from_real_images():
     alone.setup("fit")
     with pytest.raises(ConfigError, match="source"):
         alone.preview()
+
+
+class Stored(Grey):
+    """17 samples that there are, class after class."""
+
+    def stored(self):
+        draws = even_draws(self.space, 17, [8])
+        order = draws["bucket"].argsort()
+        return {key: table[order] for key, table in draws.items()}
+
+
+def test_without_a_count_the_samples_are_those_stored_in_their_order():
+    data = GeneratedDataModule(Stored(), None, 6, seed=5)
+    assert (data.count, data.num_parts) == (17, 3)  # before setup, too
+    data.setup("predict")
+    assert (data.count, data.num_parts) == (17, 3)
+    stored = Stored().stored()
+    assert all(torch.equal(data.draws[key], stored[key]) for key in stored)
+    parts = loaded(data)
+    assert torch.cat([part["index"] for part in parts]).tolist() == list(range(17))
+    image = torch.cat([data.on_after_batch_transfer(part, 0)["image"] for part in parts])
+    assert torch.equal(image, Stored().generate(stored, torch.device("cpu"))["image"])
+    other = GeneratedDataModule(Stored(), None, 4, seed=6)
+    other.setup("predict")
+    assert other.fingerprint() == data.fingerprint()
+    counted = GeneratedDataModule(Stored(), 17, seed=5)
+    counted.setup("predict")
+    assert torch.equal(counted.draws["seed"], make(count=17).draws["seed"])
+
+
+def test_a_preview_of_stored_samples_has_every_class(monkeypatch):
+    monkeypatch.setattr("synthreal.datamodules.generated._PREVIEW_PER_CLASS", 2)
+    data = GeneratedDataModule(Stored(), None)
+    data.setup("fit")
+    assert torch.bincount(data.preview()["label"]).tolist() == [3, 1, 2]  # 17 · i // 6 of 6, 6 and 5
+    assert data.preview(5)["label"].tolist() == [0] * 5
+    assert len(data.preview(50)["label"]) == 17
+
+
+class Empty(Grey):
+    """Nothing is stored."""
+
+    def stored(self):
+        return even_draws(self.space, 0, [8])
+
+
+@pytest.mark.parametrize("generator", [Grey(), Empty()])
+def test_without_a_count_something_must_be_stored(generator):
+    data = GeneratedDataModule(generator, None)
+    with pytest.raises(ConfigError, match="has no stored images to take all of: set count"):
+        data.setup("predict")
+    with pytest.raises(ConfigError, match="set count"):
+        data.num_parts  # noqa: B018
+
+
+def test_real_images_are_written_out_of_a_config(tmp_path):
+    (tmp_path / "real.yaml").write_text("""
+model: {class_path: Passthrough}
+data:
+  class_path: GeneratedDataModule
+  init_args:
+    generator: {class_path: StoredImages, init_args: {dataset: {class_path: Digits}, split: test, domain: real}}
+    count: null
+    batch_size: 100
+trainer:
+  accelerator: cpu
+  callbacks:
+    - {class_path: DatasetWriter, init_args: {output: out}}
+""")
+    assert main(["predict", "--config", "real.yaml", "--trainer.enable_progress_bar=false"]) == 0
+    images = Digits().load("test")
+    with (tmp_path / "out" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["label"]) for row in rows] == images.labels.tolist()
+    for i in (0, 5, len(images) - 1):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / rows[i]["path"])), images.images[i, 0].numpy())
 
 
 @pytest.mark.parametrize("settings", [{"count": 0}, {"count": 5, "batch_size": 0}])

@@ -87,6 +87,16 @@ def test_a_batch_by_hand():
     assert batch["parameters"].tolist() == [[1], [1], [0]]
 
 
+@pytest.mark.parametrize(("domain", "number"), [("real", Domain.REAL), ("synthetic", Domain.SYNTHETIC)])
+def test_images_are_handed_out_as_the_domain_that_is_asked_for(domain, number):
+    generator, usual = StoredImages(Held([1, 0, 2]), domain=domain), StoredImages(Held([1, 0, 2]))
+    made, other = (each.generate(each.stored(), CPU) for each in (generator, usual))
+    assert made["domain"].tolist() == [number] * 3
+    assert made["domain"].dtype == torch.int64
+    for key in ("image", "label", "bucket", "parameters"):
+        assert torch.equal(made[key], other[key])
+
+
 def test_an_image_depends_on_its_own_draw_alone():
     generator = StoredImages(Digits())
     many = even_draws(generator.space, 50, [0])

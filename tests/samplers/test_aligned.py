@@ -78,7 +78,7 @@ def make(labels=(0, 1, 2, 0, 0, 2, 1, 0, 2, 1, 1, 0), pairs=4, space=UNEQUAL, **
 )
 def test_every_draw_is_of_its_class_and_of_a_bucket_that_holds_something(volumes, data):
     label = data.draw(st.lists(st.integers(0, len(volumes) - 1), max_size=40))
-    space = Lopsided(sum(volumes, []))
+    space = Lopsided([volume for own in volumes for volume in own])
     draws = class_draws(space, len(volumes), torch.tensor(label, dtype=torch.int64), [data.draw(st.integers(0, 9))])
     assert (draws["bucket"] // len(volumes[0])).tolist() == label
     assert (space.volumes()[draws["bucket"]] > 0).all()
@@ -119,20 +119,24 @@ def test_a_million_buckets_of_unequal_volume():
     assert abs(seen - share.sum()) < 4 * np.sqrt((share * (1 - share)).sum())
 
 
-class Almost(np.random.Generator):
-    """The largest number below 1 whenever a number is asked for."""
+class Always(np.random.Generator):
+    """The same number whenever one is asked for."""
 
-    def __init__(self, *_):
+    def __init__(self, number):
         super().__init__(np.random.PCG64(0))
+        self.number = number
 
     def random(self, size, dtype=np.float64):
-        return np.full(size, np.nextafter(dtype(1), dtype(0)), dtype)
+        return np.full(size, self.number, dtype)
 
 
-def test_a_number_that_rounds_up_stays_in_its_class(monkeypatch):
-    monkeypatch.setattr(np.random, "default_rng", Almost)
+@pytest.mark.parametrize(("number", "bucket"), [(0.0, 1), (np.nextafter(1.0, 0.0), 2)])
+def test_the_ends_of_the_random_numbers_stay_in_their_class(monkeypatch, number, bucket):
+    monkeypatch.setattr(np.random, "default_rng", lambda _: Always(number))
     label = torch.arange(1000)
-    assert torch.equal(class_draws(Lopsided([1.0] * 3000), 1000, label, [0])["bucket"], 3 * label + 2)
+    # the first and the last of the 4 buckets of each class are empty
+    draws = class_draws(Lopsided([0.0, 1.0, 1.0, 0.0] * 1000), 1000, label, [0])
+    assert torch.equal(draws["bucket"], 4 * label + bucket)
 
 
 @pytest.mark.parametrize("other", [[2], [1, 1], [0, 1]])

@@ -1,11 +1,13 @@
 """Draws that cover the space evenly."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from synthreal.samplers import BucketDistribution, BucketSampler, MixingSampler, even_draws
+from synthreal.samplers.even import draws_inside
 from synthreal.spaces import Categorical, Continuous, Product, Union
 
 SPACE = Product([Categorical("kind", ["ant", "bee", "cow"]), Continuous("grey", 0, 0.5, 4)])
@@ -43,6 +45,15 @@ def test_many_buckets_are_not_visited_in_step():
 def test_a_bucket_of_no_volume_is_never_drawn():
     space = Union("how", [Continuous("x", 0, 1, 2), Continuous("y", 0, 1, 2), Continuous("z", 0, 1)], [0, 1, 0])
     assert torch.bincount(even_draws(space, 1000, [1])["bucket"], minlength=5).tolist() == [0, 0, 500, 500, 0]
+
+
+def test_each_sample_is_inside_its_own_bucket():
+    bucket = torch.tensor([7, 0, 7, 11, 3])
+    draws = draws_inside(SPACE, bucket, np.random.default_rng(0))
+    assert torch.equal(draws["bucket"], bucket)
+    assert torch.equal(SPACE.assign(draws["parameters"]), bucket)
+    assert not torch.equal(draws["parameters"][0], draws["parameters"][2])
+    assert len(draws["seed"].unique()) == 5
 
 
 @pytest.mark.parametrize("other", [[2], [1, 1], [0, 1]])
