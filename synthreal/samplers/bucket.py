@@ -85,7 +85,7 @@ class BucketSampler(EpochSampler):
     def _synthetic_draws(self) -> Draws:
         count = self.steps_per_epoch * self.synthetic_per_batch
         bucket = self._bucket_law().draw(count, self.stream(_BUCKET, self.epoch))
-        draws = self._fill(bucket, self.stream(_INSIDE, self.epoch))
+        draws = draws_inside(self.space, bucket, self.stream(_INSIDE, self.epoch))
         return draws if self._pool is None else self._replace_from_pool(draws, self._pool)
 
     def _bucket_law(self) -> BucketDistribution:
@@ -97,15 +97,10 @@ class BucketSampler(EpochSampler):
             raise ConfigError("The pool holds none of the buckets that P draws from: raise pool_size or alpha.")
         return BucketDistribution(reachable)
 
-    def _fill(self, bucket: Int[Tensor, " n"], stream: np.random.Generator) -> Draws:
-        uniform = torch.from_numpy(stream.random((len(bucket), len(self.space.columns)), dtype=np.float32))
-        seed = torch.from_numpy(stream.integers(0, 2**63 - 1, len(bucket)))
-        return {"bucket": bucket, "parameters": self.space.place(bucket, uniform), "seed": seed}
-
     def _make_pool(self, size: int) -> Draws:
         stream = self.stream(_POOL, 0)
         bucket = BucketDistribution(self.distribution.prior).draw(size, stream).sort().values
-        return self._fill(bucket, stream)
+        return draws_inside(self.space, bucket, stream)
 
     def _replace_from_pool(self, draws: Draws, pool: Draws) -> Draws:
         stream = self.stream(_FROM_POOL, self.epoch)
