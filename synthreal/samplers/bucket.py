@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -11,6 +10,7 @@ from synthreal.batch import Draws
 from synthreal.errors import ConfigError
 from synthreal.samplers.distribution import BucketDistribution
 from synthreal.samplers.epochs import EpochSampler, check_counts, passes
+from synthreal.samplers.even import draws_inside
 from synthreal.spaces import ParameterSpace
 
 # One random stream for each purpose, so that two arms of a study that differ in P see the same real images.
