@@ -58,7 +58,7 @@ def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -
 
 
 class Classifier(LightningModule):
-    """Cross-entropy on every image of the batch, real and synthetic alike; and, if asked, alignment of their features.
+    """Cross-entropy on every image, real and synthetic alike, and on request the alignment of their features.
 
     Every argument is plain, so `load_from_checkpoint` needs nothing else. Logs `train/loss`, all of it, and
     `train/alignment`, unweighted; `val/…` and `test/…` with loss, error (%), top1, top3, top5, precision, recall
@@ -148,13 +148,8 @@ class Classifier(LightningModule):
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Returns the mean loss, and the loss of each sample, detached, for whoever feeds difficulty back."""
-        alignment = None
-        if self.alignment is None:
-            logits = self(batch["image"])
-        else:
-            logits, features = with_features(self.network, batch["image"])
-            alignment = self.alignment(features, batch["domain"], self._progress())
+        """Returns the whole loss, and the cross-entropy of each sample, detached, for whoever feeds difficulty back."""
+        logits, alignment = self._logits_and_alignment(batch)
         sample_loss = F.cross_entropy(logits, batch["label"], reduction="none")
         loss = sample_loss.mean()
         if alignment is not None:
@@ -167,6 +162,14 @@ class Classifier(LightningModule):
             if alignment is not None:
                 self.log("train/alignment", alignment.detach())
         return {"loss": loss, "sample_loss": sample_loss.detach()}
+
+    def _logits_and_alignment(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        if self.alignment is None:
+            return self(batch["image"]), None
+        logits, features = with_features(self.network, batch["image"])
+        # NaN stays NaN; loaders that grow longer may pass the estimated end
+        progress = min(self.trainer.global_step / self._num_steps, 1.0)
+        return logits, self.alignment(features, batch["domain"], progress)
 
     def on_train_epoch_end(self) -> None:
         """Stops before a broken model is checkpointed."""
@@ -220,8 +223,8 @@ class Classifier(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds optimiser and schedule from their class paths."""
         settings = self.hparams
-        biases = [p for name, p in self.network.named_parameters() if name.endswith("bias")]
-        others = [p for name, p in self.network.named_parameters() if not name.endswith("bias")]
+        biases = [p for name, p in self.named_parameters() if name.endswith("bias")]  # of the alignment too
+        others = [p for name, p in self.named_parameters() if not name.endswith("bias")]
         optimizer = build(settings["optimizer"], Optimizer, settings["optimizer_args"] or {}, [{"params": others}])
         optimizer.add_param_group({"params": biases, "lr": optimizer.defaults["lr"] * settings["bias_rate"]})
         if settings["schedule"] is None:

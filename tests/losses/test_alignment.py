@@ -23,8 +23,8 @@ def two_domains(real, synthetic, width=4, seed=0):
     stream = torch.Generator().manual_seed(seed)
     domain = torch.tensor([Domain.REAL] * real + [Domain.SYNTHETIC] * synthetic)
     domain = domain[torch.randperm(real + synthetic, generator=stream)]
-    spread = 1 + 2 * domain[:, None]
-    return spread * torch.randn(real + synthetic, width, generator=stream, dtype=torch.float64) + domain[:, None], domain
+    noise = torch.randn(real + synthetic, width, generator=stream, dtype=torch.float64)
+    return (1 + 2 * domain[:, None]) * noise + domain[:, None], domain
 
 
 def coral(features, domain):

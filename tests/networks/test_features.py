@@ -160,7 +160,7 @@ def test_a_compiled_network_has_features_whichever_pass_comes_first():
 
 @pytest.mark.parametrize("ask", [last_linear, expose_features, lambda network: with_features(network, IMAGE)])
 def test_a_network_without_linear_layers(ask):
-    with pytest.raises(ConfigError, match="Flatten has no linear layer.*take another network"):
+    with pytest.raises(ConfigError, match=r"Flatten has no linear layer.*take another network"):
         ask(nn.Flatten())
 
 
