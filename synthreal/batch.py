@@ -118,7 +118,7 @@ class LabelledImages:
     def pixels(self, index: Int[Tensor, " k"]) -> Float[Tensor, "k c h w"]:
         """Returns the images at `index`, values in [0, 1]."""
         # On CPU index_select copies whole images; indexing with [] goes pixel by pixel and takes three times as long.
-        return self.images.index_select(0, index).float().div_(255)
+        return self.images.index_select(0, index).div(255)
 
     def batch(self, index: Int[Tensor, " k"]) -> Batch:
         """Returns the images at `index` as a batch of real images, values in [0, 1]."""

@@ -32,7 +32,7 @@ def with_pixels(images: Labelled | None, draws: Draws) -> Draws:
 def real_rows(images: Labelled, draws: Draws) -> Batch:
     """Returns the real images that draws ask for, values in [0, 1], on the device of both."""
     if isinstance(images, LabelledFiles):
-        return real_batch(draws["pixels"].float().div_(255), images.labels[draws["real"]])
+        return real_batch(draws["pixels"].div(255), images.labels[draws["real"]])
     return images.batch(draws["real"])
 
 
