@@ -1,6 +1,5 @@
 """Reads what an earlier run saved, without ever unpickling an object."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ def read_checkpoint(path: str | Path, setting: str) -> dict[str, Any]:
         setting: Name of the setting that names the file, for the error.
 
     Raises:
-        ConfigError: If there is none, or it only loads by unpickling objects.
+        ConfigError: If there is none, the file is damaged or something else, or it only loads by unpickling objects.
     """
     if not Path(path).is_file():
         raise ConfigError(f"No checkpoint at {path}: {setting} names a .ckpt file of an earlier run.")
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what other bytes lead to depends on where they stop making sense
         raise ConfigError(f"{path} is no checkpoint, or one that only loads by unpickling objects.") from error
     return content if isinstance(content, dict) else {}
 
