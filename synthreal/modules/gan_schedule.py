@@ -76,6 +76,12 @@ class GanSchedule:
         """Optimiser steps of a stage, which is what Lightning's `global_step` and `max_steps` count."""
         return self.batches_per_stage + self.iterations
 
+    def steps(self, batches: int) -> int:
+        """Returns the optimiser steps of so many first batches."""
+        stage, inside = divmod(batches, self.batches_per_stage)
+        adversarial = max(0, inside - self.pretrain_generators - self.pretrain_discriminators)
+        return stage * self.steps_per_stage + inside + adversarial // self.generator_updates
+
     def at(self, batch: int) -> Moment:
         """Returns where training is before the batch of this number, from 0."""
         stage, inside = divmod(batch, self.batches_per_stage)

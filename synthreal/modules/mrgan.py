@@ -14,12 +14,14 @@ from torch.optim import Adam, Optimizer
 
 from synthreal.batch import Batch, Domain
 from synthreal.errors import ConfigError, TrainingError
-from synthreal.losses.adversarial import cycle_loss, generator_loss, identity_loss
+from synthreal.losses.adversarial import cycle_loss, identity_loss
 from synthreal.modules.gan_schedule import GanSchedule, Moment
-from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of
+from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
+from synthreal.modules.scores import set_names
 from synthreal.networks.cyclegan import Norm
-from synthreal.networks.refiner import Mapping, Refiner, Stage, take_over
+from synthreal.networks.refiner import Mapping, Refiner, take_over
 
+_LOSSES = ("generator", "discriminator", "cycle", "identity")
 _FLIP = 0.5  # above it more labels are wrong than right
 
 
@@ -29,7 +31,8 @@ class MrGAN(LightningModule):
     A batch holds real images first, then as many synthetic ones of the same classes. Each batch updates the generators
     of the stage that is being trained; the last of an iteration's batches updates its discriminators too. Earlier
     stages are fixed, batch norm included. Training ends by itself after the last stage. Logs `train/generator`,
-    `train/discriminator`, `train/cycle`, `train/identity`, `train/stage` and `train/iteration`.
+    `train/discriminator`, `train/cycle` and `train/identity`, NaN where a batch has no such loss, and `train/stage` and
+    `train/iteration`.
 
     Args:
         stages: What each stage maps: `r-s` first, then `rr-rs`, `r-rs` or `rr-s`.
@@ -93,19 +96,20 @@ class MrGAN(LightningModule):
         self.flip_probability = flip_probability
         self.rates = (generator_rate, discriminator_rate)
         self.batches = 0  # so many came before; on the host, for no step shall wait for the device
-        self._entered: int | None = None
+        self._entered: int | None = None  # the last stage that training came to
+        self._test_sets: list[str] = []
         self._unread = pretrained
 
     @property
     def stage(self) -> int:
-        """The stage that is being trained, from 0; the last one once training is over."""
-        return min(self.schedule.at(self.batches).stage, self.schedule.stages - 1)
+        """The stage of the last training batch, from 0; the first one before any batch."""
+        return self.schedule.at(max(self.batches - 1, 0)).stage
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Returns two optimisers for each stage: generators, then discriminators."""
         parts = [part for pair in zip(self.refiner.stages, self.judges, strict=True) for part in pair]
         return [
-            Adam(part.parameters(), rate, betas=(0.5, 0.999))
+            Adam(part.parameters(), rate, betas=(0.5, 0.999), fused=True)
             for part, rate in zip(parts, self.rates * self.schedule.stages, strict=True)
         ]
 
@@ -114,7 +118,13 @@ class MrGAN(LightningModule):
         checkpoint["batches"] = self.batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restores it; `pretrained` is left alone from now on, for the checkpoint has what came after it."""
+        """Restores it; `pretrained` is left alone from now on, for the checkpoint has what came after it.
+
+        Raises:
+            ConfigError: If the checkpoint is not one of an MrGAN.
+        """
+        if "batches" not in checkpoint:
+            raise ConfigError("The checkpoint is none of an MrGAN: it does not say how far training is.")
         self.batches, self._unread = checkpoint["batches"], None
 
     def on_fit_start(self) -> None:
@@ -131,16 +141,18 @@ class MrGAN(LightningModule):
             raise ConfigError(
                 "Each update of an MrGAN leaves parameters out: use --trainer.strategy=ddp_find_unused_parameters_true."
             )
-        self._warn_if_cut_short()
+
+    def on_train_start(self) -> None:
+        """Warns if the trainer stops too early; now it knows how long epochs are, and where a resumed run goes on."""
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._warn_if_cut_short()
 
     def _warn_if_cut_short(self) -> None:
         trainer, wanted = self.trainer, self.schedule
-        steps, epochs = trainer.max_steps, trainer.max_epochs
-        begun = self.batches // wanted.batches_per_stage
-        enough = steps < 0 or steps >= (wanted.stages - begun) * wanted.steps_per_stage
-        if epochs is not None and epochs >= 0 and trainer.num_training_batches * epochs < wanted.batches - self.batches:
-            enough = False
-        if not enough:
+        batches, steps = wanted.batches - self.batches, wanted.steps(wanted.batches) - wanted.steps(self.batches)
+        given = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs * trainer.num_training_batches
+        given -= trainer.fit_loop.total_batch_idx + 1
+        if given < batches or 0 <= trainer.max_steps < trainer.global_step + steps:
             rank_zero_warn(
                 f"The trainer stops before the last of {wanted.stages} stages is trained. Set max_epochs=-1 and "
                 f"max_steps=-1: MrGAN ends by itself, after {wanted.steps_per_stage} optimiser steps a stage."
@@ -149,22 +161,30 @@ class MrGAN(LightningModule):
     def train(self, mode: bool = True) -> "MrGAN":
         """Sets training or evaluation mode; stages before the present one stay in evaluation mode."""
         super().train(mode)
-        for part in (*self.refiner.stages[: self.stage], *self.judges[: self.stage]):
+        fixed = self._entered or 0
+        for part in (*self.refiner.stages[:fixed], *self.judges[:fixed]):
             part.eval()
         return self
 
     def _enter(self, stage: int, batch: Batch) -> None:
         """Fixes the stages before, which must happen here: after DDP has wrapped the module, and after a resume."""
-        check_pairs(batch, self.hparams["in_channels"])
+        check_pairs(batch)
         for number, parts in enumerate(zip(self.refiner.stages, self.judges, strict=True)):
             for part in parts:
                 part.requires_grad_(number >= stage)
-        self.train()
+        for table in self.refiner.stages[:stage].buffers():
+            # Without this each process fixes its own statistics: DDP shares none under manual optimisation.
+            if table.is_floating_point():
+                table.copy_(self.trainer.strategy.reduce(table, reduce_op="mean"))
         self._entered = stage
+        self.train()
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the generators, the discriminators or both, whichever it is the time for."""
         moment = self.schedule.at(self.batches)
+        if moment.stage == self.schedule.stages:  # a finished run was started again, or must go on till min_steps
+            self.trainer.should_stop = True
+            return
         if moment.stage != self._entered:
             self._enter(moment.stage, batch)
         generators, judges = self.refiner.stage(moment.stage), cast(Judges, self.judges[moment.stage])
@@ -173,10 +193,10 @@ class MrGAN(LightningModule):
         losses: dict[str, Tensor] = {}
         if moment.phase == "discriminator":
             with torch.no_grad():
-                made = _generate(generators, sides)
+                made = translate(generators, sides)
         else:
             judges.requires_grad_(False)
-            made = _generate(generators, sides)
+            made = translate(generators, sides)
             losses = self._generator_losses(moment, sides, made)
             self._update(optimizers[0], self._weighted(losses))
             judges.requires_grad_(True)
@@ -211,12 +231,8 @@ class MrGAN(LightningModule):
         if moment.phase == "identity" or self.identity_weight:
             losses["identity"] = identity_loss(sides.real, made.synthetic) + identity_loss(sides.synthetic, made.real)
         if moment.phase == "adversarial":
-            generators, judges = self.refiner.stage(moment.stage), cast(Judges, self.judges[moment.stage])
-            losses["generator"] = generator_loss(judges.real(made.real)) + generator_loss(
-                judges.synthetic(made.synthetic)
-            )
-            restored = Pair(generators.to_real(made.synthetic), generators.to_synthetic(made.real))
-            losses["cycle"] = cycle_loss(sides.real, restored.real) + cycle_loss(sides.synthetic, restored.synthetic)
+            judges = cast(Judges, self.judges[moment.stage])
+            losses |= translation_losses(self.refiner.stage(moment.stage), judges, sides, made)
         return losses
 
     def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
@@ -226,7 +242,9 @@ class MrGAN(LightningModule):
         return total + self.identity_weight * losses["identity"] if "identity" in losses else total
 
     def _report(self, moment: Moment, losses: dict[str, Tensor]) -> None:
-        if self.batches % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        every, last = self.trainer.log_every_n_steps, self.batches == self.schedule.batches  # type: ignore[attr-defined]
+        # Only when it will be written: each look at a value waits for the device.
+        if not every or ((self.trainer.fit_loop.total_batch_idx + 1) % every and not last):
             return
         for name, loss in losses.items():
             if not math.isfinite(float(loss)):
@@ -234,45 +252,46 @@ class MrGAN(LightningModule):
                     f"The {name} loss is {float(loss)} in stage {moment.stage + 1}, iteration {moment.iteration}. "
                     "Lower the learning rates, or take --trainer.precision=32-true. The last checkpoint is sound."
                 )
-            self.log(f"train/{name}", loss)
+        for name in _LOSSES:  # all of them: Lightning would write the last value of one that is not logged again
+            self.log(f"train/{name}", losses.get(name, math.nan))
         self.log("train/stage", float(moment.stage + 1))
         self.log("train/iteration", float(moment.iteration))
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Logs `val/<domain>/…`, see `test_step`."""
-        self._score("val", batch)
+        domain = "real" if batch["domain"][0] == Domain.REAL else "synthetic"
+        self._score(f"val/{domain}", batch)
+
+    def on_test_start(self) -> None:
+        """Reads the names of the test sets."""
+        self._test_sets = set_names(self.trainer.test_dataloaders)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Logs for the images of each domain, as the present stage maps them, two mean absolute differences.
+        """Logs for the images of each set, as the present stage maps them, two mean absolute differences.
 
-        `test/<domain>/change`: from an image to what the stage makes of it; `test/<domain>/cycle`: to what it maps
-        that back to.
+        `test/<set>/change`: from an image to what the stage makes of it; `test/<set>/cycle`: to what it maps that back
+        to. Real images are mapped to synthetic ones and back, synthetic ones the other way round.
         """
-        self._score("test", batch)
+        self._score(f"test/{self._test_sets[dataloader_idx]}", batch)
 
-    def _score(self, prefix: str, batch: Batch) -> None:
+    def _score(self, name: str, batch: Batch) -> None:
         generators, image = self.refiner.stage(self.stage), batch["image"]
         if bool(batch["domain"][0] == Domain.REAL):
-            domain, side = "real", self.refiner.real_side(image, self.stage)
+            side = self.refiner.real_side(image, self.stage)
             there, back = generators.to_synthetic, generators.to_real
         else:
-            domain, side = "synthetic", self.refiner.synthetic_side(image, self.stage)
+            side = self.refiner.synthetic_side(image, self.stage)
             there, back = generators.to_real, generators.to_synthetic
         refined = there(side)
-        scores = {"change": identity_loss(side, refined), "cycle": cycle_loss(side, back(refined))}
-        named = {f"{prefix}/{domain}/{name}": score for name, score in scores.items()}
-        self.log_dict(named, batch_size=len(image), on_epoch=True, sync_dist=True, add_dataloader_idx=False)
-
-
-def _generate(generators: Stage, sides: Pair) -> Pair:
-    return Pair(real=generators.to_real(sides.synthetic), synthetic=generators.to_synthetic(sides.real))
+        scores = {f"{name}/change": identity_loss(side, refined), f"{name}/cycle": cycle_loss(side, back(refined))}
+        self.log_dict(scores, batch_size=len(image), on_epoch=True, sync_dist=True, add_dataloader_idx=False)
 
 
 def _check(flip_probability: float, *others: float) -> None:
     if not 0 <= flip_probability <= 1:
         raise ConfigError(f"flip_probability is 0 to 1, not {flip_probability}.")
-    if min(others) < 0:
-        raise ConfigError(f"Weights and learning rates are at least 0, not {min(others)}.")
+    if not all(number >= 0 for number in others):  # NaN is not, either
+        raise ConfigError(f"Weights and learning rates are at least 0, not {others}.")
     if flip_probability > _FLIP:
         rank_zero_warn(
             f"flip_probability {flip_probability}, as the paper prints it, gives the discriminators more wrong labels "

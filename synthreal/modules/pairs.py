@@ -1,4 +1,4 @@
-"""Real and synthetic images side by side, and who tells them from generated ones."""
+"""Real and synthetic images side by side, what a stage makes of them, and who tells it from them."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from synthreal.batch import Batch, Domain
 from synthreal.errors import ConfigError
-from synthreal.losses.adversarial import discriminator_loss
+from synthreal.losses.adversarial import cycle_loss, discriminator_loss, generator_loss
 from synthreal.networks.cyclegan import Norm, PatchDiscriminator
 from synthreal.networks.image_pool import ImagePool
+from synthreal.networks.refiner import Stage
 
 
 class Pair(NamedTuple):
@@ -24,12 +25,11 @@ def pair_of(batch: Batch) -> Pair:
     return Pair(*batch["image"].chunk(2))
 
 
-def check_pairs(batch: Batch, in_channels: int) -> None:
+def check_pairs(batch: Batch) -> None:
     """Checks a batch before it is trained on; waits for the device.
 
     Raises:
-        ConfigError: If it is not real images first and as many synthetic ones of the same classes, or they have another
-            number of channels.
+        ConfigError: If it is not real images first and as many synthetic ones of the same classes.
     """
     domain, label = batch["domain"], batch["label"]
     half = len(label) // 2
@@ -39,8 +39,6 @@ def check_pairs(batch: Batch, in_channels: int) -> None:
             "An MrGAN takes real images and as many synthetic ones of the same classes, in that order: "
             "give it an UnpairedDataModule."
         )
-    if (channels := batch["image"].shape[1]) != in_channels:
-        raise ConfigError(f"The images have {channels} channels and the networks {in_channels}: set in_channels.")
 
 
 class Judges(nn.Module):
@@ -71,3 +69,27 @@ class Judges(nn.Module):
         return discriminator_loss(self.real(sides.real), self.real(real), flip_probability) + discriminator_loss(
             self.synthetic(sides.synthetic), self.synthetic(synthetic), flip_probability
         )
+
+
+def translate(generators: Stage, sides: Pair) -> Pair:
+    """Returns the images of each domain that a stage makes of those of the other."""
+    return Pair(real=generators.to_real(sides.synthetic), synthetic=generators.to_synthetic(sides.real))
+
+
+def translation_losses(generators: Stage, judges: Judges, sides: Pair, made: Pair) -> dict[str, Float[Tensor, ""]]:
+    """Returns what the generators are to lower, both domains added up, unweighted (sec. 4.1).
+
+    `generator`: how surely the discriminators tell what was made; `cycle`: how far images are from where they began
+    once they are mapped there and back.
+
+    Args:
+        generators: Of a stage.
+        judges: Its discriminators.
+        sides: Images as they are in each domain.
+        made: What the generators make of them, see `translate`.
+    """
+    restored = translate(generators, made)
+    return {
+        "generator": generator_loss(judges.real(made.real)) + generator_loss(judges.synthetic(made.synthetic)),
+        "cycle": cycle_loss(sides.real, restored.real) + cycle_loss(sides.synthetic, restored.synthetic),
+    }

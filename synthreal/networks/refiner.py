@@ -61,7 +61,7 @@ class Refiner(nn.Module):
         unknown = [name for name in stages[1:] if name not in ("rr-rs", "r-rs", "rr-s")]
         if unknown:
             raise ConfigError(f"After its first, a stage is 'rr-rs', 'r-rs' or 'rr-s', not {unknown}.")
-        self.mappings = list(stages)
+        self.mappings, self.in_channels = list(stages), in_channels
         self.stages = nn.ModuleList(Stage(generator, in_channels, norm) for _ in stages)
 
     def stage(self, number: int) -> Stage:
@@ -79,12 +79,29 @@ class Refiner(nn.Module):
         return self.stage(count - 1).to_synthetic(self.real_side(image, count - 1)) if count else image
 
     def real_side(self, image: Float[Tensor, "n c h w"], stage: int) -> Float[Tensor, "n c h w"]:
-        """Returns what a stage (from 0) maps real images from: as they are, or refined by the stages before."""
+        """Returns what a stage (from 0) maps real images from: as they are, or refined by the stages before.
+
+        Raises:
+            ConfigError: If they have another number of channels than the networks.
+        """
+        self._check_channels(image)
         return self.refine_real(image, stage) if self.mappings[stage].startswith("rr") else image
 
     def synthetic_side(self, image: Float[Tensor, "n c h w"], stage: int) -> Float[Tensor, "n c h w"]:
-        """Returns what a stage (from 0) maps synthetic images from: as they are, or refined by the stages before."""
+        """Returns what a stage (from 0) maps synthetic images from: as they are, or refined by the stages before.
+
+        Raises:
+            ConfigError: If they have another number of channels than the networks.
+        """
+        self._check_channels(image)
         return self.refine_synthetic(image, stage) if self.mappings[stage].endswith("rs") else image
+
+    def _check_channels(self, image: Float[Tensor, "n c h w"]) -> None:
+        if image.shape[1] != self.in_channels:
+            raise ConfigError(
+                f"The images have {image.shape[1]} channels, and the MrGAN's in_channels is {self.in_channels}: "
+                "give both the same."
+            )
 
     def _checked(self, stages: int | None) -> int:
         if stages is None:
