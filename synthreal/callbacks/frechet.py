@@ -11,6 +11,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from synthreal.batch import Batch, Domain
 from synthreal.errors import ConfigError
 from synthreal.modules import MrGAN
+from synthreal.modules.scores import set_names
 from synthreal.networks.pooled_pixels import PooledPixels
 
 
@@ -31,7 +32,8 @@ class FrechetDistance(Callback):
 
     Validation and test log `…/frechet/to_real_<k>`, from synthetic images that k stages have refined to real images,
     and `…/frechet/to_synthetic_<k>`, from real images that k stages have refined to synthetic ones; k = 0 is the gap as
-    it was. Values of different feature networks, or of different numbers of images, must not be compared.
+    it was. A test compares the sets `real` and `synthetic`, whatever others there are. Values of different feature
+    networks, or of different numbers of images, must not be compared.
 
     Args:
         features: Maps images [B, C, H, W] in [0, 1] to features [B, D]. `PooledPixels` has no weights;
@@ -78,8 +80,9 @@ class FrechetDistance(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Adds the features of a batch."""
-        self._add(_mrgan(pl_module), batch)
+        """Adds the features of a batch, unless it is of a further test set."""
+        if set_names(trainer.test_dataloaders)[dataloader_idx] in ("", "real", "synthetic"):
+            self._add(_mrgan(pl_module), batch)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs `val/frechet/…`."""
