@@ -1,6 +1,7 @@
 """Shapes of public arrays are checked at run time in every test."""
 
 import os
+import shutil
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")
@@ -38,20 +39,22 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def shipped_data(tmp_path_factory):
-    """A folder whose `data/` has what the shipped configs read."""
-    from tests.shipped_data import write_shipped_data
+    """A folder whose `data/` and `runs/` have what the shipped configs read."""
+    from tests.shipped_data import write_shipped_data, write_shipped_runs
 
     folder = tmp_path_factory.mktemp("shipped")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synthreal.datasets.meshes.reading.write_cache", lambda *_: None)
         patch.chdir(folder)
         write_shipped_data(folder / "data")
+        write_shipped_runs(folder / "runs")
     return folder
 
 
 @pytest.fixture
 def in_folder_with_data(shipped_data, tmp_path, monkeypatch):
-    """Runs a test where `data/` has what the shipped configs read."""
+    """Runs a test where `data/` and `runs/` have what the shipped configs read."""
     (tmp_path / "data").symlink_to(shipped_data / "data")
+    shutil.copytree(shipped_data / "runs", tmp_path / "runs")  # runs are written there, too
     # The user's cache folder is left alone.
     monkeypatch.setattr("synthreal.datasets.meshes.reading.write_cache", lambda *_: None)

@@ -5,8 +5,10 @@ from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
+import torch
 import trimesh
 import yaml
+from lightning.pytorch import Trainer
 from PIL import Image
 
 from synthreal.cli import main
@@ -15,6 +17,9 @@ from synthreal.datasets.cifar_da import DA9
 from synthreal.datasets.imagenet import BENCHMARK_SYNSETS
 from synthreal.datasets.places import BENCHMARK_SCENES
 from synthreal.datasets.visda import CLASSES
+from synthreal.modules import MrGAN
+from synthreal.studies.cell import cell_folder
+from synthreal.studies.spec import load_study
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 VEHICLES = ["airplane", "automobile", "ship", "truck"]
@@ -28,26 +33,33 @@ BY_DATAMODULE = {
     "BucketDataModule": {"data.num_probes": 160, "data.steps_per_epoch": 3},
     "GeneratedDataModule": {"data.count": 4, "data.batch_size": 2},
     "MixedDataModule": {"data.batch_size": 16, "data.test_size": 20},
+    "UnpairedDataModule": {"data.batch_size": 4, "data.test_size": 20, "data.eval_batch_size": 20},
 }
 # Where a config has its procedural models: of several collections the last one, which such a key sets.
 PROCEDURAL = {
-    **dict.fromkeys(("benchmark_views", "pairs", "procedural"), "meshes"),
-    **dict.fromkeys(("ladder", "vehicles"), "meshes.init_args.collections"),
-    "composites": "foreground.init_args.meshes",
+    **dict.fromkeys(("rendering/benchmark_views", "rendering/pairs", "rendering/procedural"), "meshes"),
+    **dict.fromkeys(("mixing/ladder", "mixing/vehicles"), "meshes.init_args.collections"),
+    "rendering/composites": "foreground.init_args.meshes",
 }
 BY_NAME = {
     **{name: {f"data.generator.init_args.{at}.init_args.instances_per_class": 1} for name, at in PROCEDURAL.items()},
-    "imagenet": {"data.batch_size": 4, "data.eval_batch_size": 4, "data.test_size": 4, "data.num_workers": 0},
+    "benchmark/imagenet": {"data.batch_size": 4, "data.eval_batch_size": 4, "data.test_size": 4, "data.num_workers": 0},
 }
-BY_NAME["benchmark_views"]["data.generator.init_args.image_size"] = 128  # most of the time goes into the sheet
+BY_NAME["rendering/benchmark_views"]["data.generator.init_args.image_size"] = 128  # most time goes into the sheet
 AT_MOST = {"real_per_class": 20, "synthetic_size": 8}
 
 
-def quick(config):
-    """Settings, by dotted key, under which a run of a shipped config takes seconds on any machine."""
-    data = yaml.safe_load(config.read_text())["data"]
-    sizes = capped({f"data.{key}": value for key, value in data["init_args"].items() if key in AT_MOST})
-    return {**ANYWHERE, **BY_DATAMODULE[data["class_path"]], **BY_NAME.get(config.stem, {}), **sizes}
+def name_of(config):
+    """A shipped file's name with that of its folder: `mixing/digits`."""
+    return f"{config.parent.name}/{config.stem}"
+
+
+def quick(config, *layers):
+    """Settings, by dotted key, under which a run of a shipped config, under layers, takes seconds on any machine."""
+    data, *over = (yaml.safe_load(path.read_text()).get("data", {}) for path in (config, *layers))
+    asked = {key: value for part in (data, *over) for key, value in part.get("init_args", {}).items()}
+    sizes = capped({f"data.{key}": value for key, value in asked.items() if key in AT_MOST})
+    return {**ANYWHERE, **BY_DATAMODULE[data["class_path"]], **BY_NAME.get(name_of(config), {}), **sizes}
 
 
 def capped(settings):
@@ -66,7 +78,7 @@ def options(settings):
 
 
 def write_shipped_data(data):
-    """Writes all that a shipped config reads, into `data` of the current folder: noise, boxes, renderings of boxes."""
+    """Writes the data that shipped configs read, into `data`: noise, boxes, renderings of boxes."""
     random = np.random.default_rng(0)
     write_mnist(data / "MNIST" / "raw", random)
     write_cifar(data, random)
@@ -148,3 +160,16 @@ def write_renderings():
     plain = ["--data.generator={init_args: {background: null, occlusion: 0}}"]
     assert main(command) == 0
     assert main([*command, *plain, "--trainer.callbacks.output=data/vehicles_plain"]) == 0
+
+
+def write_shipped_runs(runs):
+    """Writes what shipped configs read of other runs: the MrGANs that two studies leave, untrained, of seed 0."""
+    folder = EXPERIMENTS / "mrgan"
+    settings = yaml.safe_load((folder / "digits.yaml").read_text())["model"]["init_args"]
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    for study in map(load_study, (folder / "digits_cyclegan.yaml", folder / "digits_stages.yaml")):
+        for variant, overrides in study.variants.items():
+            torch.manual_seed(0)
+            stages = yaml.safe_load(overrides["model.init_args.stages"])
+            trainer.strategy.connect(MrGAN(**{**settings, "stages": stages}))
+            trainer.save_checkpoint(cell_folder(runs / study.name, variant, 0, study.steps[-1]) / "last.ckpt")
