@@ -163,11 +163,12 @@ def write_renderings():
 
 
 def write_shipped_runs(runs):
-    """Writes what shipped configs read of other runs: the MrGANs that two studies leave, untrained, of seed 0."""
+    """Writes what shipped configs read of other runs: the MrGANs that studies leave, untrained, of seed 0."""
     folder = EXPERIMENTS / "mrgan"
-    settings = yaml.safe_load((folder / "digits.yaml").read_text())["model"]["init_args"]
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
-    for study in map(load_study, (folder / "digits_cyclegan.yaml", folder / "digits_stages.yaml")):
+    for name, left in product(("digits", "vehicles"), ("cyclegan", "stages")):
+        settings = yaml.safe_load((folder / f"{name}.yaml").read_text())["model"]["init_args"]
+        study = load_study(folder / f"{name}_{left}.yaml")
         for variant, overrides in study.variants.items():
             torch.manual_seed(0)
             stages = yaml.safe_load(overrides["model.init_args.stages"])

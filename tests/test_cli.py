@@ -32,7 +32,7 @@ LAYERS = [path for path, content in CONTENTS.items() if path not in MODELS and n
 PHOTOS = EXPERIMENTS / "mixing" / "photos.yaml"
 # A config that each layer is made for; those for a kind of machine go over any.
 UNDER = {"two_d": EXPERIMENTS / "mixing" / "cifar_da9.yaml", "settings": PHOTOS, "three_tests": PHOTOS}
-UNDER |= {"digits_classifier": EXPERIMENTS / "mixing" / "digits.yaml"}
+UNDER |= {"digits_classifier": EXPERIMENTS / "mixing" / "digits.yaml", "vehicles_classifier": PHOTOS}
 UNDER |= {"five_tests": PHOTOS, "cpu": DIGITS, "gpu": DIGITS, "ddp": DIGITS, "bf16": DIGITS}
 
 
