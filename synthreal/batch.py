@@ -38,6 +38,9 @@ class Draws(TypedDict, total=False):
     """Seed of everything that the parameters leave open, 0 to 2^63 - 2."""
     index: Int[Tensor, " s"]
     """Number of each synthetic sample in the data set that it belongs to."""
+    role: Int[Tensor, " s"]
+    """Place of each synthetic sample in its triplet set, which is five rows: 0 reference, 1 positive, 2 far pose, 3 and
+    4 other classes."""
 
 
 class Batch(TypedDict, total=False):
@@ -64,6 +67,8 @@ class Batch(TypedDict, total=False):
     """Azimuth, elevation and in-plane tilt, degrees."""
     index: Int[Tensor, " b"]
     """Number of each sample in the data set that it belongs to."""
+    role: Int[Tensor, " b"]
+    """Place of each sample in its triplet set; see `Draws`."""
 
 
 @dataclass(frozen=True)

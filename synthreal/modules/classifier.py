@@ -1,35 +1,24 @@
 """Image classification: the model of SampleAhead, of the mixing ratio and of the benchmark."""
 
 import math
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torchmetrics import MetricCollection
 from torchvision import models
 from torchvision.models import get_model, list_models
 
 from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError, TrainingError
+from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
-from synthreal.modules.scores import classification_metrics, set_names
+from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
 from synthreal.networks.features import expose_features, with_features
-
-
-class Predicted(TypedDict):
-    """What the model makes of a batch."""
-
-    prediction: Int[Tensor, " b"]
-    """The most probable class."""
-    confidence: Float[Tensor, " b"]
-    """Its probability."""
 
 
 def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -> nn.Module:
@@ -116,7 +105,7 @@ class Classifier(LightningModule):
             self.alignment = build(alignment, nn.Module, alignment_args or {}, num_features)
         self._num_steps = math.nan
         self.val_metrics = classification_metrics(num_classes, "val/")
-        self._test_metrics: list[MetricCollection] = []
+        self._test_scores = TestScores(num_classes)
         self._unread = pretrained
         self._last_loss = torch.zeros(())
         self.configure_optimizers()  # a typo in the optimiser fails here, before any data is read
@@ -188,49 +177,26 @@ class Classifier(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the `val/…` scores."""
-        self._log_scores(self.val_metrics)
+        log_scores(self, self.val_metrics)
 
     def on_test_start(self) -> None:
         """Makes scores for each test set."""
-        names = set_names(self.trainer.test_dataloaders)
-        prefixes = [f"test/{name}/" if name else "test/" for name in names]
-        classes = self.hparams["num_classes"]
-        self._test_metrics = [classification_metrics(classes, p, each_class=True).to(self.device) for p in prefixes]
+        self._test_scores.start(self)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Predicted:
         """Updates the scores of a test set, and returns what is predicted for each image."""
         logits = self(batch["image"])
-        self._test_metrics[dataloader_idx].update(logits, batch["label"])
-        confidence, prediction = logits.softmax(1).max(1)
-        return {"prediction": prediction, "confidence": confidence}
+        self._test_scores.update(dataloader_idx, logits, batch["label"])
+        return predicted(logits)
 
     def on_test_epoch_end(self) -> None:
         """Logs the scores of every test set, class by class too."""
-        for metrics in self._test_metrics:
-            self._log_scores(metrics)
+        self._test_scores.log(self)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Returns the probability of each class [B, K] and the label [B]."""
         return {"probability": self(batch["image"]).softmax(1), "label": batch["label"]}
 
-    def _log_scores(self, metrics: MetricCollection) -> None:
-        scores = metrics.compute()
-        metrics.reset()
-        error = 100 * (1 - scores[f"{metrics.prefix}top1"])
-        # The same on every process already; without sync_dist Lightning warns about each of them.
-        self.log_dict({**scores, f"{metrics.prefix}error": error}, sync_dist=True)
-
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds optimiser and schedule from their class paths."""
-        settings = self.hparams
-        biases = [p for name, p in self.named_parameters() if name.endswith("bias")]  # of the alignment too
-        others = [p for name, p in self.named_parameters() if not name.endswith("bias")]
-        optimizer = build(settings["optimizer"], Optimizer, settings["optimizer_args"] or {}, [{"params": others}])
-        optimizer.add_param_group({"params": biases, "lr": optimizer.defaults["lr"] * settings["bias_rate"]})
-        if settings["schedule"] is None:
-            return optimizer
-        schedule = build(settings["schedule"], LRScheduler, settings["schedule_args"] or {}, optimizer)
-        if isinstance(schedule, ReduceLROnPlateau):
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
-        interval = settings["schedule_interval"]
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": interval}}
+        return build_optimization(self, self.hparams)

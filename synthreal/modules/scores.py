@@ -1,10 +1,11 @@
 """What a classifier is scored by."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Float, Int
+from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
@@ -66,3 +67,56 @@ def set_names(loaders: object) -> list[str]:
         return [str(name) for name in loaders]
     several = isinstance(loaders, Sequence) and len(loaders) > 1
     return [str(number) for number in range(len(loaders))] if several else [""]  # type: ignore[arg-type]
+
+
+class Predicted(TypedDict):
+    """What a classifier makes of a batch."""
+
+    prediction: Int[Tensor, " b"]
+    """The most probable class."""
+    confidence: Float[Tensor, " b"]
+    """Its probability."""
+
+
+def predicted(logits: Float[Tensor, "b k"]) -> Predicted:
+    """Returns what logits say about each image."""
+    confidence, prediction = logits.softmax(1).max(1)
+    return {"prediction": prediction, "confidence": confidence}
+
+
+def log_scores(module: LightningModule, metrics: MetricCollection) -> None:
+    """Logs the scores that were gathered, and the error in %, and begins anew."""
+    scores = metrics.compute()
+    metrics.reset()
+    error = 100 * (1 - scores[f"{metrics.prefix}top1"])
+    # The same on every process already; without sync_dist Lightning warns about each of them.
+    module.log_dict({**scores, f"{metrics.prefix}error": error}, sync_dist=True)
+
+
+class TestScores:
+    """Scores of each set that a module is tested on, class by class too: `test/…`, or `test/<name>/…` of several.
+
+    Args:
+        num_classes: Number of classes.
+    """
+
+    __test__ = False  # no test case of pytest's
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self._sets: list[MetricCollection] = []
+
+    def start(self, module: LightningModule) -> None:
+        """Forgets an earlier test, and reads the names of the sets."""
+        names = set_names(module.trainer.test_dataloaders)
+        prefixes = [f"test/{name}/" if name else "test/" for name in names]
+        self._sets = [classification_metrics(self.num_classes, p, each_class=True).to(module.device) for p in prefixes]
+
+    def update(self, number: int, logits: Float[Tensor, "b k"], label: Int[Tensor, " b"]) -> None:
+        """Adds a batch of a set."""
+        self._sets[number].update(logits, label)
+
+    def log(self, module: LightningModule) -> None:
+        """Logs the scores of every set."""
+        for metrics in self._sets:
+            log_scores(module, metrics)

@@ -1,0 +1,35 @@
+"""Optimisers and schedules by class path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from synthreal.components import build
+
+
+def build_optimization(network: nn.Module, settings: Mapping[str, Any]) -> OptimizerLRScheduler:
+    """Returns what `configure_optimizers` is to return.
+
+    Args:
+        network: What is trained.
+        settings: Hyperparameters: optimizer, optimizer_args, schedule, schedule_args, schedule_interval, bias_rate; see
+            `Classifier`.
+
+    Raises:
+        ConfigError: If a class path or an argument does not exist.
+    """
+    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
+    others = [p for name, p in network.named_parameters() if not name.endswith("bias")]
+    optimizer = build(settings["optimizer"], Optimizer, settings["optimizer_args"] or {}, [{"params": others}])
+    optimizer.add_param_group({"params": biases, "lr": optimizer.defaults["lr"] * settings["bias_rate"]})
+    if settings["schedule"] is None:
+        return optimizer
+    schedule = build(settings["schedule"], LRScheduler, settings["schedule_args"] or {}, optimizer)
+    if isinstance(schedule, ReduceLROnPlateau):
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
+    interval = settings["schedule_interval"]
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": interval}}
