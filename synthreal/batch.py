@@ -41,6 +41,8 @@ class Draws(TypedDict, total=False):
     role: Int[Tensor, " s"]
     """Place of each synthetic sample in its triplet set, which is five rows: 0 reference, 1 positive, 2 far pose, 3 and
     4 other classes."""
+    phase: int
+    """Which of several fixed sets the samples are of."""
 
 
 class Batch(TypedDict, total=False):

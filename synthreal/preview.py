@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synthreal.batch import Domain
-from synthreal.datamodules import BucketDataModule, GeneratedDataModule, MixedDataModule
+from synthreal.datamodules import BucketDataModule, ForegroundDataModule, GeneratedDataModule, MixedDataModule
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
 from synthreal.files import replacing
 from synthreal.plots import contact_sheet
 
-Previewed = BucketDataModule | GeneratedDataModule | MixedDataModule
+Previewed = BucketDataModule | ForegroundDataModule | GeneratedDataModule | MixedDataModule
 """Datamodules that have `classes` and `preview`."""
 
 
@@ -43,10 +43,13 @@ class PreviewCLI(ExperimentCLI):
 
 
 def preview_panels(datamodule: Previewed) -> dict[str, tuple[Tensor, Tensor]]:
-    """Returns images and labels of a datamodule, set up: those that are real, those that are synthetic."""
+    """Returns images and labels of a datamodule, set up: real ones, synthetic ones, and the foregrounds of these."""
     batch = datamodule.preview()
     rows = {domain.name.lower(): batch["domain"] == domain for domain in Domain}
-    return {name: (batch["image"][row], batch["label"][row]) for name, row in rows.items() if bool(row.any())}
+    panels = {name: (batch["image"][row], batch["label"][row]) for name, row in rows.items() if bool(row.any())}
+    if "semantic" in batch:
+        panels["foreground"] = batch["semantic"], batch["label"]
+    return panels
 
 
 def preview_figure(datamodule: Previewed) -> Figure:

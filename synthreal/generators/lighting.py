@@ -15,6 +15,17 @@ from synthreal.errors import ConfigError
 from synthreal.rendering.lights import Lights, direction, environment_irradiance
 from synthreal.spaces import Circular, Continuous, ParameterSpace
 
+LIGHT_COLUMNS = (
+    "light azimuth",
+    "light elevation",
+    "light strength",
+    "ambient",
+    "warmth",
+    "panorama",
+    "panorama azimuth",
+)
+"""Columns of parameters that say how an object is lit, whichever `Lighting` takes them."""
+
 _CELLS = (16, 32)  # rows and columns of a background that lights: its nine numbers change slowly over it
 
 

@@ -199,4 +199,4 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds optimiser and schedule from their class paths."""
-        return build_optimization(self, self.hparams)
+        return build_optimization(self, self.hparams, self.hparams["bias_rate"])

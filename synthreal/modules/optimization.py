@@ -11,13 +11,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from synthreal.components import build
 
 
-def build_optimization(network: nn.Module, settings: Mapping[str, Any]) -> OptimizerLRScheduler:
+def build_optimization(network: nn.Module, settings: Mapping[str, Any], bias_rate: float = 1.0) -> OptimizerLRScheduler:
     """Returns what `configure_optimizers` is to return.
 
     Args:
         network: What is trained.
-        settings: Hyperparameters: optimizer, optimizer_args, schedule, schedule_args, schedule_interval, bias_rate; see
+        settings: Hyperparameters: optimizer, optimizer_args, schedule, schedule_args, schedule_interval; see
             `Classifier`.
+        bias_rate: Factor on the learning rate of biases.
 
     Raises:
         ConfigError: If a class path or an argument does not exist.
@@ -25,7 +26,7 @@ def build_optimization(network: nn.Module, settings: Mapping[str, Any]) -> Optim
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
     others = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     optimizer = build(settings["optimizer"], Optimizer, settings["optimizer_args"] or {}, [{"params": others}])
-    optimizer.add_param_group({"params": biases, "lr": optimizer.defaults["lr"] * settings["bias_rate"]})
+    optimizer.add_param_group({"params": biases, "lr": optimizer.defaults["lr"] * bias_rate})
     if settings["schedule"] is None:
         return optimizer
     schedule = build(settings["schedule"], LRScheduler, settings["schedule_args"] or {}, optimizer)
