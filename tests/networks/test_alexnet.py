@@ -3,6 +3,7 @@ import torch
 
 from synthreal.errors import ConfigError
 from synthreal.networks.alexnet import AlexNet
+from synthreal.networks.features import with_features
 
 
 def test_parameters_by_hand():
@@ -19,6 +20,14 @@ def test_shapes_and_the_size_that_it_was_built_for(size):
     assert network(torch.rand(2, 3, size, size)).shape == (2, 3)
     with pytest.raises(ConfigError, match=f"image_size {size}"):
         network(torch.rand(1, 3, size + 8, size + 8))
+
+
+def test_an_image_and_its_reconstruction_at_112_pixels():
+    network, image = AlexNet(12, in_channels=6, image_size=112).eval(), torch.rand(2, 6, 112, 112)
+    assert network.features(image).shape == (2, 256, 2, 2)
+    logits, features = with_features(network, image)
+    assert logits.shape == (2, 12)
+    assert features.shape == (2, 4096)
 
 
 def test_dropout_while_training_alone():
