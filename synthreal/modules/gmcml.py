@@ -20,6 +20,7 @@ from synthreal.modules.classifier import build_network
 from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
+from synthreal.modules.unused_parameters import require_unused_parameters
 from synthreal.networks.foreground import ForegroundNetwork, Recognition
 from synthreal.networks.modes import evaluating
 from synthreal.networks.reconstruction import Reconstructor
@@ -134,8 +135,12 @@ class GMCML(LightningModule):
         """Takes over the weights of `pretrained`, once, unless training goes on from a checkpoint.
 
         Raises:
-            ConfigError: If there is no such checkpoint, or it holds another network.
+            ConfigError: If there is no such checkpoint, it holds another network, or the strategy would wait for
+                gradients that never come.
         """
+        if not self.softmax_on_sets:
+            why = "Without softmax_on_sets triplet sets leave the last layer out"
+            require_unused_parameters(self.trainer.strategy, why)
         if self._unread is not None:
             load_pretrained(self.network, self._unread)
             self._unread = None
@@ -159,7 +164,7 @@ class GMCML(LightningModule):
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         # Each look at a value waits for the device: only when it will be written.
         if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self._report(total.detach(), losses, noise)
+            self._report(total.detach(), {name: loss.detach() for name, loss in losses.items()}, noise)
         return total
 
     def _noise(self, batch: Batch) -> Float[Tensor, ""] | None:
@@ -194,7 +199,7 @@ class GMCML(LightningModule):
             )
         self.log("train/loss", total)
         for name in self.weights:  # all of them: Lightning would write the last value of one that is not logged again
-            self.log(f"train/{name}", losses[name].detach() if name in losses else math.nan)
+            self.log(f"train/{name}", losses.get(name, math.nan))
         if noise is not None:
             ratios = noise_ratios(noise, self.alpha, self.beta)
             self.log("train/variance_ratio", noise)

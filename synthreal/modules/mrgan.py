@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -18,6 +17,7 @@ from synthreal.losses.adversarial import cycle_loss, identity_loss
 from synthreal.modules.gan_schedule import GanSchedule, Moment
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.modules.scores import set_names
+from synthreal.modules.unused_parameters import require_unused_parameters
 from synthreal.networks.cyclegan import Norm
 from synthreal.networks.refiner import Mapping, Refiner, take_over
 
@@ -136,11 +136,7 @@ class MrGAN(LightningModule):
         if self._unread is not None:
             self.batches = self.schedule.batches_per_stage * take_over(self.refiner, self._unread)
             self._unread = None
-        strategy = self.trainer.strategy
-        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-            raise ConfigError(
-                "Each update of an MrGAN leaves parameters out: use --trainer.strategy=ddp_find_unused_parameters_true."
-            )
+        require_unused_parameters(self.trainer.strategy, "Each update of an MrGAN leaves parameters out")
 
     def on_train_start(self) -> None:
         """Warns if the trainer stops too early; now it knows how long epochs are, and where a resumed run goes on."""
