@@ -21,6 +21,8 @@ from synthreal.datasets.part import DatasetPart
 from synthreal.datasets.pictures import Noise, Photos, PictureSource, Scenes
 from synthreal.datasets.places import Places365
 from synthreal.datasets.rendered import RenderedFolder
+from synthreal.datasets.rendered_pairs import Pairs, RenderedPairs
+from synthreal.datasets.sample_photos import SamplePhotos
 from synthreal.datasets.visda import VisDA
 
 __all__ = [
@@ -40,11 +42,14 @@ __all__ = [
     "MeshPart",
     "MeshUnion",
     "Noise",
+    "Pairs",
     "Photos",
     "PictureSource",
     "Places365",
     "ProceduralMeshes",
     "RenderedFolder",
+    "RenderedPairs",
+    "SamplePhotos",
     "Scenes",
     "ShapeNetV1",
     "ShapeNetV2",

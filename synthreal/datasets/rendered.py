@@ -25,6 +25,7 @@ from synthreal.errors import ConfigError, DatasetError, DatasetNotFoundError
 
 _FORMAT = "synthreal data set 1"
 _COLUMNS = {"path": "str", "index": "int64", "class": "str", "label": "int64"}
+_NUMBERS = ("u.", "viewpoint.")  # how the columns of parameters begin
 _WRITE_AGAIN = "Delete it, and the same predict command writes it again from parts/."
 _SHOWN = 3
 
@@ -76,17 +77,21 @@ class RenderedFolder(ImageDataset):
         Raises:
             ConfigError: If images are to be split by instance, but the manifest names no models.
         """
+        images, table = self._load(split)
+        return LabelledImages(torch.from_numpy(images), torch.tensor(table["label"].to_numpy()), self.classes)
+
+    def _load(self, split: Split, maps: Sequence[str] = ()) -> tuple[UInt8[np.ndarray, "n c h w"], pd.DataFrame]:
+        """The images of a split, with their maps as further channels, and their rows of the manifest."""
         self.check_split(split)
         table = _read_manifest(self.root / "manifest.csv", self._description["count"], self.classes)
         # Files of both sides are looked for, so that what one lacks shows before training and not after it.
-        places = self._places(table)
+        places = self._places(table, maps)
         rows = np.flatnonzero(self._tested(table) == (split == "test"))
         chosen = [places[row] for row in rows]
         read = partial(self._read, table.iloc[rows], chosen)
-        key = (self.side, self.corrupt, tuple(place.offset for place in chosen))
-        images, kept = remembered([place.file for place in chosen], key, read)
-        labels = torch.from_numpy(table["label"].to_numpy()[rows[kept]])
-        return LabelledImages(torch.from_numpy(images), labels, self.classes)
+        key = (self.side, self.corrupt, tuple(tuple(place.offset for place in sample) for sample in chosen))
+        images, kept = remembered([place.file for sample in chosen for place in sample], key, read)
+        return images, table.iloc[rows[kept]]
 
     def _tested(self, table: pd.DataFrame) -> Bool[np.ndarray, " n"]:
         """Which rows are the test set's."""
@@ -106,26 +111,35 @@ class RenderedFolder(ImageDataset):
         tested = by_class.transform(lambda names: held_out(names.astype(str).tolist(), self.test_share, self.seed))
         return tested.to_numpy(bool)
 
-    def _places(self, table: pd.DataFrame) -> list["_Place"]:
-        """Where each row's image is."""
+    def _places(self, table: pd.DataFrame, maps: Sequence[str]) -> list["_Sample"]:
+        """Where each row's image is, and its maps."""
+        shards = self._description.get("layout") == "shards"
+        paths = [table["path"].tolist()]
+        paths += [[_path_of_map(name, path, shards) for path in paths[0]] for name in maps]
         # One after another: threads would only wait for each other here.
-        if self._description["layout"] == "shards":
-            shards = [self.root / name for name in table["path"].str.partition("/")[0].unique()]
-            there = {path: place for shard in shards for path, place in _members(shard)}
-            found = [there.get(path) for path in table["path"]]
+        if shards:
+            files = [self.root / name for name in table["path"].str.partition("/")[0].unique()]
+            there = {path: place for shard in files for path, place in _members(shard)}
+            found = [[there.get(path) for path in column] for column in paths]
         else:
-            files = [self.root / path for path in table["path"]]
-            found = [_Place(file) if file.is_file() else None for file in files]
-        lost = [row for row, place in enumerate(found) if place is None]
-        if lost:
-            raise DatasetNotFoundError(
-                "RenderedFolder",
-                str(self.root / table["path"].iloc[lost[0]]),
-                f"{len(lost)} of {len(table)} images in the manifest are missing. {self._remedy(table, lost[0])}.",
-            )
-        return [place for place in found if place is not None]
+            found = [[_place_of_file(self.root / path) for path in column] for column in paths]
+        for name, column, places in zip(("image", *maps), paths, found, strict=True):
+            if lost := [row for row, place in enumerate(places) if place is None]:
+                raise self._missing(table, name, column, lost)
+        return [tuple(place for place in sample if place is not None) for sample in zip(*found, strict=True)]
 
-    def _read(self, table: pd.DataFrame, places: Sequence["_Place"]) -> tuple[UInt8[np.ndarray, "k c h w"], list[int]]:
+    def _missing(
+        self, table: pd.DataFrame, name: str, paths: Sequence[str], lost: Sequence[int]
+    ) -> DatasetNotFoundError | DatasetError:
+        """What to say when the images of some rows, or maps of theirs, are not there."""
+        first, share, remedy = lost[0], f"{len(lost)} of {len(table)} images", self._remedy(table, lost[0])
+        if name == "image":
+            told = f"{share} in the manifest are missing. {remedy}."
+            return DatasetNotFoundError("RenderedFolder", str(self.root / paths[first]), told)
+        example = f"such as {table['path'].iloc[first]}, which needs {paths[first]}"
+        return DatasetError(f"{self.root}: {share} lack their {name} map, {example}. {remedy}.")
+
+    def _read(self, table: pd.DataFrame, places: Sequence["_Sample"]) -> tuple[UInt8[np.ndarray, "k c h w"], list[int]]:
         """The images, and the row of each."""
         images, reasons = _decode_all(places, self.side)
         told = [f"{self.root / table['path'].iloc[row]}: {reason}" for row, reason in reasons.items()]
@@ -145,6 +159,8 @@ class RenderedFolder(ImageDataset):
         return images[kept] if told else images, kept
 
     def _remedy(self, table: pd.DataFrame, row: int) -> str:
+        if "part_size" not in self._description:  # not DatasetWriter's
+            return "Add or mend it, or take its row out of manifest.csv and lower the count in dataset.json"
         part = int(table["index"].iloc[row]) // self._description["part_size"]
         return f"Delete {self.root / 'parts' / f'{part:06d}.csv'}, and the same predict command makes that part again"
 
@@ -161,6 +177,19 @@ class _Place:
         with self.file.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
+
+
+_Sample = tuple[_Place, ...]
+"""An image and its maps."""
+
+
+def _path_of_map(name: str, image: str, shards: bool) -> str:
+    """Where a map lies, as the manifest would say it."""
+    return f"{image.removesuffix('.png')}.{name}.png" if shards else f"{name}/{image.partition('/')[2]}"
+
+
+def _place_of_file(file: Path) -> _Place | None:
+    return _Place(file) if file.is_file() else None
 
 
 def _members(shard: Path) -> list[tuple[str, _Place]]:
@@ -184,7 +213,7 @@ def _read_description(file: Path) -> dict[str, Any]:
         held = dict(json.loads(file.read_text()))
     except (ValueError, TypeError):
         held = {}
-    if held.get("format") != _FORMAT:
+    if held.get("format") != _FORMAT or not {"classes", "count"} <= held.keys():
         raise DatasetError(f"{file} describes no {_FORMAT!r}: set root to a folder that DatasetWriter wrote.")
     return held
 
@@ -197,7 +226,9 @@ def _read_manifest(file: Path, count: int, classes: Sequence[str]) -> pd.DataFra
     kinds = _COLUMNS | {"model": "str"}
     try:
         # A class may be called "nan".
-        table = pd.read_csv(file, dtype=kinds, usecols=lambda name: name in kinds, keep_default_na=False)
+        table = pd.read_csv(
+            file, dtype=kinds, usecols=lambda name: name in kinds or name.startswith(_NUMBERS), keep_default_na=False
+        )
     except ValueError as error:  # all of pandas' own derive from it
         raise DatasetError(f"{file} is no manifest ({error}). {_WRITE_AGAIN}") from error
     if missing := _COLUMNS.keys() - set(table):
@@ -216,15 +247,15 @@ def _read_manifest(file: Path, count: int, classes: Sequence[str]) -> pd.DataFra
     return table
 
 
-def _decode_all(places: Sequence[_Place], side: int | None) -> tuple[UInt8[np.ndarray, "n c h w"], dict[int, str]]:
-    """The images, and why some are none; these are left unfilled."""
-    first = next((image for image in (_decode(place, side) for place in places) if not isinstance(image, str)), None)
+def _decode_all(samples: Sequence[_Sample], side: int | None) -> tuple[UInt8[np.ndarray, "n c h w"], dict[int, str]]:
+    """The images with their maps as further channels, and why some are none; these are left unfilled."""
+    first = next((image for image in (_decode(sample, side) for sample in samples) if not isinstance(image, str)), None)
     # Filled in place: a large set would not fit into memory twice.
-    images = np.empty((len(places), *(first.shape if first is not None else (0, 0, 0))), np.uint8)
+    images = np.empty((len(samples), *(first.shape if first is not None else (0, 0, 0))), np.uint8)
 
     def read(row: int) -> str | None:
         """Fills in one image, or says why there is none."""
-        image = _decode(places[row], side)
+        image = _decode(samples[row], side)
         if isinstance(image, str):
             return image
         if image.shape != images.shape[1:]:
@@ -232,23 +263,30 @@ def _decode_all(places: Sequence[_Place], side: int | None) -> tuple[UInt8[np.nd
         images[row] = image
         return None
 
-    reasons = in_threads(read, range(len(places)), "Reading images")
+    reasons = in_threads(read, range(len(samples)), "Reading images")
     return images, {row: reason for row, reason in enumerate(reasons) if reason is not None}
 
 
-def _decode(place: _Place, side: int | None) -> UInt8[np.ndarray, "c h w"] | str:
-    """An image, or why there is none."""
-    try:
-        with Image.open(io.BytesIO(place.content())) as file:
-            image = _on_black(file)
-            if side is not None:
-                image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
-            pixels = np.asarray(image)
-    except UnidentifiedImageError:  # it would name the bytes' address
-        return "no picture"
-    except Exception as error:  # Pillow raises nearly anything on files that only begin well
-        return str(error)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+def _decode(sample: _Sample, side: int | None) -> UInt8[np.ndarray, "c h w"] | str:
+    """An image with its maps as further channels, or why there is none."""
+    pictures: list[Image.Image] = []
+    for place in sample:
+        whose = "its map: " if pictures else ""
+        try:
+            with Image.open(io.BytesIO(place.content())) as file:
+                pictures.append(_on_black(file))
+                pictures[-1].load()
+        except UnidentifiedImageError:  # it would name the bytes' address
+            return f"{whose}no picture"
+        except Exception as error:  # Pillow raises nearly anything on files that only begin well
+            return f"{whose}{error}"
+    sizes = [picture.size for picture in pictures]
+    for width, height in sizes[1:]:
+        if (width, height) != sizes[0]:
+            return f"its map is {width} × {height} pixels, not {sizes[0][0]} × {sizes[0][1]}"
+    if side is not None:
+        pictures = [ImageOps.fit(picture, (side, side), Image.Resampling.BILINEAR) for picture in pictures]
+    return np.concatenate([np.atleast_3d(np.asarray(picture)) for picture in pictures], 2).transpose(2, 0, 1)
 
 
 def _on_black(image: Image.Image) -> Image.Image:

@@ -6,8 +6,10 @@ from synthreal.generators.cutpaste import CutPaste
 from synthreal.generators.glyphs import Glyphs
 from synthreal.generators.lighting import BackgroundLight, FixedLight, Lighting, PanoramaLight, RandomLight
 from synthreal.generators.mesh import MeshImages
+from synthreal.generators.painted import Painted
 from synthreal.generators.refined import Refined
 from synthreal.generators.stored import StoredImages
+from synthreal.generators.stored_pairs import StoredPairs
 
 __all__ = [
     "Augment",
@@ -18,8 +20,10 @@ __all__ = [
     "ImageGenerator",
     "Lighting",
     "MeshImages",
+    "Painted",
     "PanoramaLight",
     "RandomLight",
     "Refined",
     "StoredImages",
+    "StoredPairs",
 ]

@@ -1,6 +1,7 @@
 """Rendered 3D models: every latent variation of a picture is an axis of the space, or a switch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -48,6 +49,11 @@ class MeshImages(ImageGenerator):
         own_surface: Share of the images that keep the model's own surface, tinted, although `texture` is given.
         focal_length: Shortest and longest, image widths.
         shift: Largest distance of the object from the middle of the picture, image widths.
+        focal_point: Largest distance along each axis of the point that is looked at from the object's middle, units of
+            the mesh, whose longest side is 1 (GM-CML, sec. III-A). Azimuth, elevation and distance stay those of where
+            the camera stands.
+        close_shot: Moves the focal point by this share of C - P, C where the camera stands and P where it would see the
+            front, at azimuth and elevation 0 (GM-CML, sec. III-A: 0.2). 0 to 0.5 (exclusive).
         occlusion: Largest side of a patch of background that hides a part of the picture, image widths. The mask and
             the box are of what is left; the other maps are of the whole object.
         fill: Zoom and shift each camera so that the object takes this share of the picture; None zooms by focal_length.
@@ -59,7 +65,7 @@ class MeshImages(ImageGenerator):
 
     Raises:
         ConfigError: If a range is empty, the views lack a column, the light is that of a background that is missing, or
-            a camera could stand inside an object.
+            a camera could stand inside an object or at its focal point.
     """
 
     def __init__(
@@ -74,6 +80,8 @@ class MeshImages(ImageGenerator):
         own_surface: float = 0.3,
         focal_length: tuple[float, float] = (1.6, 1.6),
         shift: float = 0.0,
+        focal_point: float = 0.0,
+        close_shot: float = 0.0,
         occlusion: float = 0.0,
         fill: float | None = None,
         supersampling: int = 2,
@@ -86,6 +94,7 @@ class MeshImages(ImageGenerator):
         self.lighting = FixedLight() if lighting is None else lighting
         self.background, self.texture, self.own_surface = background, texture, own_surface
         self.focal_length, self.shift, self.occlusion, self.fill = focal_length, shift, occlusion, fill
+        self.focal_point, self.close_shot = focal_point, close_shot
         self.supersampling, self.flat, self.outputs = supersampling, flat, tuple(outputs or ())
         self.path_samples = path_samples
         self._check()
@@ -106,6 +115,24 @@ class MeshImages(ImageGenerator):
         wanted = ("azimuth", "elevation", "tilt", "distance")
         if self.views.columns != wanted:
             raise ConfigError(f"views must have the columns {', '.join(wanted)}, not {', '.join(self.views.columns)}.")
+        if self.focal_point or self.close_shot:
+            self._check_focus()
+
+    def _check_focus(self) -> None:
+        if self.fill is not None:
+            raise ConfigError("fill moves the object back to the middle: leave it out, or focal_point and close_shot.")
+        nearest = self._nearest()
+        # A close shot from behind brings the focal point nearest to its camera.
+        reach = (1 - 2 * self.close_shot) * nearest
+        if not (self.focal_point >= 0 and self.close_shot >= 0 and 3**0.5 * self.focal_point < reach):
+            raise ConfigError(
+                f"focal_point {self.focal_point:g} and close_shot {self.close_shot:g} are at least 0 and so small that "
+                f"no camera, {nearest:g} from the object, could stand at the point that it looks at."
+            )
+
+    def _nearest(self) -> float:
+        every = torch.arange(self.views.num_buckets)
+        return float(self.views.place(every, torch.full((len(every), 4), _NEAREST))[:, 3].min())
 
     def _axes(self) -> list[ParameterSpace]:
         axes = [Continuous("model", 0, 1)] if self.vary_model else []
@@ -115,6 +142,8 @@ class MeshImages(ImageGenerator):
             axes.append(Continuous("focal length", *self.focal_length, unit="image widths"))
         if self.shift:
             axes += [Continuous(f"shift {side}", -self.shift, self.shift) for side in ("right", "down")]
+        if self.focal_point:
+            axes += [Continuous(f"focal point {axis}", -self.focal_point, self.focal_point) for axis in "xyz"]
         if self.occlusion:
             axes += [Continuous("occluder size", 0, self.occlusion)]
             axes += [Continuous(f"occluder {side}", 0, 1) for side in ("right", "down")]
@@ -136,8 +165,7 @@ class MeshImages(ImageGenerator):
             ConfigError: If a camera could stand inside an object.
         """
         models = self.meshes.load()
-        every = torch.arange(self.views.num_buckets)
-        nearest = float(self.views.place(every, torch.full((len(every), 4), _NEAREST))[:, 3].min())
+        nearest = self._nearest()
         if nearest <= float(models.meshes.radius.max()):
             raise ConfigError(
                 f"A camera at distance {nearest:g} could stand inside an object, whose corners are up to "
@@ -226,7 +254,11 @@ class _Drawer:
         focal = columns.get("focal length", zero + generator.focal_length[0])
         principal = torch.stack([columns.get("shift right", zero), columns.get("shift down", zero)], 1)
         azimuth, elevation, tilt, distance = (columns[name] for name in self.generator.views.columns)
-        camera = Camera(azimuth, elevation, tilt, distance, focal, principal, torch.stack([zero, zero, zero], 1))
+        focus = torch.stack([columns.get(f"focal point {axis}", zero) for axis in "xyz"], 1)
+        camera = Camera(azimuth, elevation, tilt, distance, focal, principal, focus)
+        if generator.close_shot:
+            front = replace(camera, azimuth=zero, elevation=zero).position()
+            camera = replace(camera, focus=focus + generator.close_shot * (camera.position() - front))
         tint = texture = repeat = None
         if self.textures is not None:
             free = uniforms(seed, _SURFACE, 5)

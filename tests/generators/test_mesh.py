@@ -72,6 +72,7 @@ EVERYTHING = {
     "texture": Noise(5, 32, seed=1),
     "focal_length": (1.2, 1.7),
     "shift": 0.1,
+    "focal_point": 0.1,
     "occlusion": 0.3,
     "outputs": ["depth", "normals", "semantic"],
 }
@@ -178,6 +179,8 @@ SWITCHES = [
     ({"background": Noise(5, 32)}, ("background",)),
     ({"focal_length": (1.2, 1.7)}, ("focal length",)),
     ({"shift": 0.2}, ("shift right", "shift down")),
+    ({"focal_point": 0.3}, ("focal point x", "focal point y", "focal point z")),
+    ({"close_shot": 0.1}, ()),
     ({"occlusion": 0.7}, ("occluder size", "occluder right", "occluder down")),
     ({"lighting": RandomLight()}, LIGHT),
     ({"views": AROUND}, ()),
@@ -205,8 +208,9 @@ def test_a_switch_adds_its_columns_and_each_changes_the_image(settings, columns)
 def test_everything_at_once_in_order():
     generator = images_of(**EVERYTHING)
     variations = ("model", "texture", "background", "focal length", "shift right", "shift down")
+    focus = ("focal point x", "focal point y", "focal point z")
     occluder = ("occluder size", "occluder right", "occluder down")
-    assert generator.space.columns == ONE_VIEW + variations + occluder + LIGHT
+    assert generator.space.columns == ONE_VIEW + variations + focus + occluder + LIGHT
     assert generator.space.shape == (3, 4 * 2)
     assert generator.classes == CLASSES
     assert generator.num_classes == 3
@@ -218,6 +222,7 @@ def test_everything_at_once_in_order():
         ({"vary_model": True}, {"model": 0}),
         ({"focal_length": (1.2, 1.6)}, {"focal_length": 1.6}),
         ({"shift": 0.2}, {"shift_right": 0, "shift_down": 0}),
+        ({"focal_point": 0.2}, {"focal_point_x": 0, "focal_point_y": 0, "focal_point_z": 0}),
         ({"occlusion": 0.5}, {"occluder_size": 0}),
         (
             {"lighting": RandomLight((0, 80), (0, 1), (0, 1))},
@@ -295,6 +300,65 @@ def test_a_shift_moves_the_object_by_so_many_widths():
     np.testing.assert_allclose(middle(), 35, atol=0.5)
     np.testing.assert_allclose(middle(shift_right=0.1), [42, 35], atol=0.5)
     np.testing.assert_allclose(middle(shift_right=-0.2, shift_down=0.1), [21, 42], atol=0.5)
+
+
+class Speck(MeshCollection):
+    """A cube so small that it lies where its middle is seen."""
+
+    classes = ("speck",)
+
+    def load(self):
+        corners = np.array(trimesh.creation.box((0.02, 0.02, 0.02)).triangles, np.float32).reshape(-1, 3)
+        speck = build_mesh("speck", corners, np.arange(36).reshape(-1, 3), (Material((1.0, 1.0, 1.0)),))
+        return LabelledMeshes(pack_meshes([speck]), torch.zeros(1).long(), self.classes)
+
+
+def seen_at(azimuth, elevation, tilt, distance, focus, focal):
+    """Where the origin is seen, image widths right and down of the picture's middle, by cross products."""
+    a, e, t = np.radians([azimuth, elevation, tilt])
+    eye = distance * np.array([np.cos(e) * np.sin(a), -np.cos(e) * np.cos(a), np.sin(e)])
+    back = (eye - focus) / np.linalg.norm(eye - focus)
+    right = np.cross([0, 0, 1], back)
+    right /= np.linalg.norm(right)
+    across, upward = -eye @ right, -eye @ np.cross(back, right)
+    turned = np.array([np.cos(t) * across - np.sin(t) * upward, np.sin(t) * across + np.cos(t) * upward])
+    return focal * turned / (eye @ back) * [1, -1], eye
+
+
+VIEWS = [(0, 0, 0, 2.0), (90, 0, 0, 2.0), (-50, 35, 0, 2.2), (200, -30, 25, 1.8), (145, 60, -40, 3.0)]
+FOCI = [(0.3, 0, 0), (0, 0, 0.2), (-0.25, 0.1, -0.3)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("focus", FOCI)
+@pytest.mark.parametrize("close_shot", [0.0, 0.1])
+def test_where_the_object_is_seen_beside_the_focal_point_by_hand(view, focus, close_shot):
+    azimuth, elevation, tilt, distance = map(float, view)
+    views = UniformViews(1, 1, (azimuth, azimuth), (elevation, elevation), (tilt, tilt), distance=(distance, distance))
+    generator = MeshImages(
+        Speck(), 200, views, False, WHITE, focal_length=(1, 1), focal_point=0.3, close_shot=close_shot, supersampling=4
+    )
+    batch = make(generator, **{f"focal_point_{axis}": value for axis, value in zip("xyz", focus, strict=True)})
+    _, eye = seen_at(*view, np.zeros(3), 1)
+    front = np.array([0, -distance, 0])
+    expected, _ = seen_at(*view, np.array(focus) + close_shot * (eye - front), 1)
+    mask = batch["mask"][0, 0].double().numpy()
+    assert np.abs(expected).max() < 0.45
+    middle = np.arange(200) + 0.5
+    found = np.array([mask.sum(0) @ middle, mask.sum(1) @ middle]) / mask.sum() / 200 - 0.5
+    np.testing.assert_allclose(found, expected, atol=0.002)
+    np.testing.assert_allclose(batch["viewpoint"], [[azimuth, elevation, tilt]])
+
+
+def test_a_close_shot_of_the_front_is_the_usual_one_and_of_the_side_looks_past_the_object():
+    for azimuth, moved in ((0.0, False), (60.0, True), (-60.0, True)):
+        views = UniformViews(1, 1, (azimuth, azimuth), (0.0, 0.0), distance=(2.2, 2.2))
+        usual, close = (make(images_of(views=views, close_shot=share)) for share in (0.0, 0.2))
+        assert torch.equal(usual["image"], close["image"]) != moved
+        # C - P points to the camera and to the back of the object, which gets out of the middle with its front ahead.
+        shift = float((close["box"] - usual["box"])[0, [0, 2]].sum())
+        assert (shift < -4) == (azimuth > 0)
+        assert (shift > 4) == (azimuth < 0)
 
 
 @pytest.mark.parametrize("fill", [0.5, 0.9, 1.0])
@@ -431,6 +495,15 @@ def test_a_fixed_camera_by_default():
         ({"shift": 1}, "shift and occlusion"),
         ({"occlusion": -0.1}, "shift and occlusion"),
         ({"occlusion": float("nan")}, "shift and occlusion"),
+        ({"focal_point": -0.1}, "focal_point -0.1 and close_shot 0 are at least 0"),
+        ({"focal_point": float("nan")}, "focal_point nan"),
+        ({"focal_point": float("inf")}, "focal_point inf"),
+        ({"close_shot": -0.1}, "close_shot -0.1 are at least 0"),
+        ({"close_shot": 0.5}, r"no camera, 2\.2 from the object, could stand at the point that it looks at"),
+        ({"focal_point": 1.28}, "could stand at the point"),  # 1.28 √3 = 2.217
+        ({"focal_point": 0.64, "close_shot": 0.25}, "could stand at the point"),  # half of that
+        ({"focal_point": 0.1, "fill": 0.9}, "fill moves the object back to the middle"),
+        ({"close_shot": 0.1, "fill": 0.9}, "fill moves the object back to the middle"),
         ({"fill": 0}, "fill is a share"),
         ({"fill": 1.01}, "fill is a share"),
         ({"views": Continuous("azimuth", 0, 360)}, "columns azimuth, elevation, tilt, distance, not azimuth"),
@@ -448,6 +521,21 @@ def test_a_camera_inside_an_object(distance):
     with pytest.raises(ConfigError, match=r"distance 0\.[56].* could stand inside an object.*0\.63 from its middle"):
         make(generator)
     make(images_of(views=UniformViews(2, 2, distance=(0.7, 0.7))))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"close_shot": 0.2}, {"focal_point": 0.2}, {"focal_point": 0.2, "close_shot": 0.2}]
+)
+def test_a_focal_point_leaves_the_camera_where_it_stands(settings):
+    with pytest.raises(ConfigError, match=r"distance 0\.63 could stand inside an object"):
+        make(images_of(views=UniformViews(2, 2, distance=(0.63, 0.63)), **settings))
+    make(images_of(views=UniformViews(2, 2, distance=(0.7, 0.7)), **settings))
+
+
+def test_the_widest_focal_points_that_are_allowed():
+    for settings in ({"focal_point": 1.26}, {"close_shot": 0.49}, {"focal_point": 0.63, "close_shot": 0.25}):
+        generator = images_of(**settings)
+        assert generator.generate(draws_of(generator, 20), CPU)["image"].isfinite().all()
 
 
 class Squares(ImageDataset):
