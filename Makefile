@@ -31,8 +31,8 @@ lint: install  ## Check style and formatting
 types: install  ## Check types
 	$(PYTHON) -m mypy
 
-bench: install  ## Measure speed against peers, side by side (8 minutes)
-	for script in fit probes sampling augmentation rendering training_step compositing mixing; do $(PYTHON) experiments/performance/$$script.py || exit 1; done
+bench: install  ## Measure speed against peers, side by side (20 minutes)
+	for script in fit probes sampling augmentation rendering training_step compositing mixing mrgan triplet_loss triplet_sets; do $(PYTHON) experiments/performance/$$script.py || exit 1; done
 
 notebooks: install  ## Run the notebooks and keep their outputs in runs/notebooks
 	mkdir -p runs/notebooks
