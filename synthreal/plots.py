@@ -13,12 +13,16 @@ from scipy import stats
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from synthreal.rendering.palette import class_colours
+
 Curve = tuple[Sequence[float], Float[np.ndarray, "s r"]]
 """X of S points, and the values of R runs at each."""
 
 _MAPS = 5
 _COLUMNS = 3
 _WIDE = 8  # largest over smallest count
+_HALF_TURN = 180  # degrees
+_FEW = 40  # points that are marked
 
 
 def bucket_heatmaps(
@@ -106,6 +110,63 @@ def image_rows(panels: Mapping[str, Mapping[str, Float[Tensor, "n c h w"]]]) -> 
         axis.set_yticks([(images.shape[-2] + 1) * (i + 0.5) for i in range(len(panel))], list(panel), fontsize=7)
         axis.set_xticks([])
         axis.spines[:].set_visible(False)
+    return figure
+
+
+def descriptor_maps(
+    maps: Mapping[str, Float[np.ndarray, "n 2"]],
+    label: Int[np.ndarray, " n"],
+    classes: Sequence[str],
+    angle: tuple[str, Float[np.ndarray, " n"]] | None = None,
+) -> Figure:
+    """Places of images in planes, a column a plane: coloured by class above, by an angle below.
+
+    Args:
+        maps: Title of a plane → places.
+        label: Class of each image.
+        classes: Name of each class.
+        angle: Its name and its values in degrees; None for no second row.
+    """
+    rows = 1 if angle is None else 2
+    figure = Figure(figsize=(4 * len(maps) + 2, 3.8 * rows), layout="constrained")
+    grid = figure.subplots(rows, len(maps), squeeze=False)
+    colours = class_colours(len(classes)).numpy()
+    style = {"s": 14, "linewidths": 0.3, "edgecolors": "0.3"}  # edges: pale colours would be lost on white
+    for column, (title, places) in enumerate(maps.items()):
+        grid[0, column].scatter(*places.T, c=colours[label], **style)
+        grid[0, column].set_title(title, fontsize=9)
+    dots = [Line2D([], [], linestyle="", marker="o", color=tuple(colour), markeredgecolor="0.3") for colour in colours]
+    figure.legend(dots, classes, loc="outside right upper", fontsize=8)
+    if angle is not None:
+        name, values = angle
+        around = "twilight" if np.ptp(values) > _HALF_TURN else "viridis"
+        for axis, places in zip(grid[1], maps.values(), strict=True):
+            dots_of_angle = axis.scatter(*places.T, c=values, cmap=around, **style)
+        figure.colorbar(dots_of_angle, ax=list(grid[1]), label=f"{name} [°]", fraction=0.03)
+    for axis in grid.flat:
+        axis.set(xticks=[], yticks=[])
+    return figure
+
+
+def noise_curves(
+    noise: Mapping[str, Float[np.ndarray, "_ 2"]], losses: Mapping[str, Float[np.ndarray, "_ 2"]]
+) -> Figure:
+    """Ratios of adaptive noise on the left, if there are any, and losses on the right, on a logarithmic axis.
+
+    Args:
+        noise: Line → (step, value) of each point.
+        losses: Line → (step, value) of each point; values of 0 and below are gaps.
+    """
+    panels = [("ratio", noise), ("loss", losses)] if noise else [("loss", losses)]
+    figure = Figure(figsize=(5.5 * len(panels), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (ylabel, lines) in zip(axes, panels, strict=True):
+        for name, points in lines.items():
+            axis.plot(*points.T, label=name, marker="." if len(points) < _FEW else "", linewidth=1)
+        axis.set(xlabel="step", ylabel=ylabel)
+        axis.legend(fontsize=8)
+    if any((points[:, 1] > 0).any() for points in losses.values()):
+        axes[-1].set_yscale("log", nonpositive="mask")
     return figure
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from synthreal.batch import Batch
-from synthreal.callbacks.records import run_folder
+from synthreal.callbacks.records import kept_folder
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
 from synthreal.modules.scores import set_names
@@ -66,9 +66,8 @@ class Predictions(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gathers the rows of all processes and writes the file."""
         tables = [_from_all_processes(torch.cat(rows), trainer, pl_module.device) for rows in self._rows]
-        trial = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
-        folder = None if trial else run_folder(trainer)
-        if folder is None or not trainer.is_global_zero:
+        folder = kept_folder(trainer)
+        if folder is None:
             return
         names = [name or "test" for name in set_names(trainer.test_dataloaders)]
         table = pd.concat([_frame(name, rows) for name, rows in zip(names, tables, strict=True)])

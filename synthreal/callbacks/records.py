@@ -27,6 +27,12 @@ def run_folder(trainer: Trainer) -> Path | None:
     return None
 
 
+def kept_folder(trainer: Trainer) -> Path | None:
+    """Returns a run's folder if this process is to keep something there: the first one, and not in a trial run."""
+    trial = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+    return None if trial or not trainer.is_global_zero else run_folder(trainer)
+
+
 def log_figure(figure: Figure, name: str, folder: Path, loggers: Sequence[Logger]) -> None:
     """Saves a figure as `figures/<name>.png` in the run's folder, and shows it in every logger that takes images."""
     path = folder / "figures" / f"{name}.png"

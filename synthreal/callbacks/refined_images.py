@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from synthreal.batch import Batch
-from synthreal.callbacks.records import log_figure, run_folder
+from synthreal.callbacks.records import kept_folder, log_figure
 from synthreal.datamodules import UnpairedDataModule
 from synthreal.errors import ConfigError
 from synthreal.modules import MrGAN
@@ -54,8 +54,8 @@ class RefinedImages(Callback):
             self._draw(trainer, pl_module)
 
     def _draw(self, trainer: Trainer, module: MrGAN) -> None:
-        folder = run_folder(trainer)
-        if not trainer.is_global_zero or folder is None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        folder = kept_folder(trainer)
+        if folder is None:
             return
         examples: Batch = trainer.datamodule.examples  # type: ignore[attr-defined]
         real, synthetic = pair_of(examples)

@@ -163,7 +163,8 @@ class GMCML(LightningModule):
         losses = self._losses(batch, found)
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         # Each look at a value waits for the device: only when it will be written.
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.trainer.global_step + 1) % every == 0:
             self._report(total.detach(), {name: loss.detach() for name, loss in losses.items()}, noise)
         return total
 
@@ -200,9 +201,10 @@ class GMCML(LightningModule):
         self.log("train/loss", total)
         for name in self.weights:  # all of them: Lightning would write the last value of one that is not logged again
             self.log(f"train/{name}", losses.get(name, math.nan))
-        if noise is not None:
-            ratios = noise_ratios(noise, self.alpha, self.beta)
-            self.log("train/variance_ratio", noise)
+        if self.adaptive_noise:
+            ratio = total.new_tensor(math.nan) if noise is None else noise
+            ratios = noise_ratios(ratio, self.alpha, self.beta)
+            self.log("train/variance_ratio", ratio)
             self.log("train/noise_reconstruction", ratios.reconstruction)
             self.log("train/noise_classification", ratios.classification)
 

@@ -193,7 +193,7 @@ def test_real_photos_fine_tune_all_of_a_pretrained_network(tmp_path):
     seen = first_step(tuned, real)
     assert torch.equal(seen.weights["network.classifier.first.weight"], module.network.classifier.first.weight)
     assert seen.logged[0]["train/loss"] == pytest.approx(seen.logged[0]["train/softmax"])
-    assert "train/variance_ratio" not in seen.logged[0]
+    assert math.isnan(seen.logged[0]["train/variance_ratio"])
     for name, value in tuned.state_dict().items():
         assert not torch.equal(value, seen.weights[name]), name
 
@@ -268,5 +268,17 @@ def test_a_loss_that_is_no_number_stops_training():
 
 def test_plain_data_parallel_training_without_softmax_is_refused():
     module = gmcml(softmax_on_sets=False)
+    module.trainer = trainer(strategy="ddp", devices=2)
     with pytest.raises(ConfigError, match="ddp_find_unused_parameters_true"):
-        trainer(strategy="ddp", devices=1, max_steps=1).fit(module, datamodule=data())
+        module.on_fit_start()
+    module.trainer = trainer(strategy="ddp_find_unused_parameters_true", devices=2)
+    module.on_fit_start()
+    module = gmcml()
+    module.trainer = trainer(strategy="ddp", devices=2)
+    module.on_fit_start()
+
+
+def test_nothing_is_logged_if_nothing_is_asked_for():
+    module, run = gmcml(), trainer(max_steps=2, log_every_n_steps=0)
+    run.fit(module, datamodule=data())
+    assert not run.callback_metrics
