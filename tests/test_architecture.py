@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "synthreal"
 FILES = sorted(PACKAGE.rglob("*.py"))
+BESIDE = sorted(file for folder in ("tests", "experiments") for file in (ROOT / folder).rglob("*.py"))
+MOST_LINES = 300
 
 LAYERS = [
     ["__init__", "errors", "batch", "checkpoints", "components", "files", "spaces"],
@@ -86,13 +88,19 @@ def test_no_import_cycles():
 def test_files_and_functions_are_short_and_annotated(file):
     assert not {"utils", "util", "helpers", "common", "misc"} & set(module_name(file).split("."))
     text = file.read_text()
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= MOST_LINES
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name} has {lines} lines"
             assert node.args.kwarg is None or node.name == "instantiate_trainer", f"{node.name} takes **kwargs"
+
+
+@pytest.mark.parametrize("file", BESIDE, ids=lambda file: str(file.relative_to(ROOT)))
+def test_tests_and_experiments_are_short_files(file):
+    lines = len(file.read_text().splitlines())
+    assert lines <= MOST_LINES, f"{file.relative_to(ROOT)} has {lines} lines: split it by subject"
 
 
 def test_the_layer_test_can_fail(tmp_path):

@@ -1,11 +1,8 @@
 """Data sets that `predict` wrote, read as labelled images."""
 
-import io
 import json
-import tarfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from synthreal.batch import LabelledImages
 from synthreal.datasets.base import ImageDataset, Split
-from synthreal.datasets.decoding import Corrupt, in_threads
+from synthreal.datasets.decoding import Corrupt
 from synthreal.datasets.folder import held_out
 from synthreal.datasets.remembered import remembered
+from synthreal.datasets.rendered_files import Sample, decode_all, members_of, path_of_map, place_of_file
 from synthreal.errors import ConfigError, DatasetError, DatasetNotFoundError
 
 _FORMAT = "synthreal data set 1"
@@ -111,18 +108,18 @@ class RenderedFolder(ImageDataset):
         tested = by_class.transform(lambda names: held_out(names.astype(str).tolist(), self.test_share, self.seed))
         return tested.to_numpy(bool)
 
-    def _places(self, table: pd.DataFrame, maps: Sequence[str]) -> list["_Sample"]:
+    def _places(self, table: pd.DataFrame, maps: Sequence[str]) -> list[Sample]:
         """Where each row's image is, and its maps."""
         shards = self._description.get("layout") == "shards"
         paths = [table["path"].tolist()]
-        paths += [[_path_of_map(name, path, shards) for path in paths[0]] for name in maps]
+        paths += [[path_of_map(name, path, shards) for path in paths[0]] for name in maps]
         # One after another: threads would only wait for each other here.
         if shards:
             files = [self.root / name for name in table["path"].str.partition("/")[0].unique()]
-            there = {path: place for shard in files for path, place in _members(shard)}
+            there = {path: place for shard in files for path, place in members_of(shard)}
             found = [[there.get(path) for path in column] for column in paths]
         else:
-            found = [[_place_of_file(self.root / path) for path in column] for column in paths]
+            found = [[place_of_file(self.root / path) for path in column] for column in paths]
         for name, column, places in zip(("image", *maps), paths, found, strict=True):
             if lost := [row for row, place in enumerate(places) if place is None]:
                 raise self._missing(table, name, column, lost)
@@ -139,9 +136,9 @@ class RenderedFolder(ImageDataset):
         example = f"such as {table['path'].iloc[first]}, which needs {paths[first]}"
         return DatasetError(f"{self.root}: {share} lack their {name} map, {example}. {remedy}.")
 
-    def _read(self, table: pd.DataFrame, places: Sequence["_Sample"]) -> tuple[UInt8[np.ndarray, "k c h w"], list[int]]:
+    def _read(self, table: pd.DataFrame, places: Sequence[Sample]) -> tuple[UInt8[np.ndarray, "k c h w"], list[int]]:
         """The images, and the row of each."""
-        images, reasons = _decode_all(places, self.side)
+        images, reasons = decode_all(places, self.side)
         told = [f"{self.root / table['path'].iloc[row]}: {reason}" for row, reason in reasons.items()]
         if told and self.corrupt == "stop":
             remedy = self._remedy(table, next(iter(reasons)))
@@ -163,47 +160,6 @@ class RenderedFolder(ImageDataset):
             return "Add or mend it, or take its row out of manifest.csv and lower the count in dataset.json"
         part = int(table["index"].iloc[row]) // self._description["part_size"]
         return f"Delete {self.root / 'parts' / f'{part:06d}.csv'}, and the same predict command makes that part again"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where an image is: a file of its own, or some bytes of a shard."""
-
-    file: Path
-    offset: int = 0
-    size: int = -1
-
-    def content(self) -> bytes:
-        with self.file.open("rb") as file:
-            file.seek(self.offset)
-            return file.read(self.size)
-
-
-_Sample = tuple[_Place, ...]
-"""An image and its maps."""
-
-
-def _path_of_map(name: str, image: str, shards: bool) -> str:
-    """Where a map lies, as the manifest would say it."""
-    return f"{image.removesuffix('.png')}.{name}.png" if shards else f"{name}/{image.partition('/')[2]}"
-
-
-def _place_of_file(file: Path) -> _Place | None:
-    return _Place(file) if file.is_file() else None
-
-
-def _members(shard: Path) -> list[tuple[str, _Place]]:
-    """Path in the manifest and place of each file in a shard; none if it is missing."""
-    if not shard.is_file():
-        return []
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            return [(f"{shard.name}/{file.name}", _Place(shard, file.offset_data, file.size)) for file in tar]
-    except tarfile.TarError as error:
-        raise DatasetError(
-            f"{shard} is no whole tar file ({error}). Delete its record in {shard.parent / 'parts'}, and the same "
-            "predict command makes it again."
-        ) from error
 
 
 def _read_description(file: Path) -> dict[str, Any]:
@@ -245,56 +201,3 @@ def _read_manifest(file: Path, count: int, classes: Sequence[str]) -> pd.DataFra
             f"{', '.join(classes)}. {_WRITE_AGAIN}"
         )
     return table
-
-
-def _decode_all(samples: Sequence[_Sample], side: int | None) -> tuple[UInt8[np.ndarray, "n c h w"], dict[int, str]]:
-    """The images with their maps as further channels, and why some are none; these are left unfilled."""
-    first = next((image for image in (_decode(sample, side) for sample in samples) if not isinstance(image, str)), None)
-    # Filled in place: a large set would not fit into memory twice.
-    images = np.empty((len(samples), *(first.shape if first is not None else (0, 0, 0))), np.uint8)
-
-    def read(row: int) -> str | None:
-        """Fills in one image, or says why there is none."""
-        image = _decode(samples[row], side)
-        if isinstance(image, str):
-            return image
-        if image.shape != images.shape[1:]:
-            return f"its shape [C, H, W] is {list(image.shape)}, not {list(images.shape[1:])}"
-        images[row] = image
-        return None
-
-    reasons = in_threads(read, range(len(samples)), "Reading images")
-    return images, {row: reason for row, reason in enumerate(reasons) if reason is not None}
-
-
-def _decode(sample: _Sample, side: int | None) -> UInt8[np.ndarray, "c h w"] | str:
-    """An image with its maps as further channels, or why there is none."""
-    pictures: list[Image.Image] = []
-    for place in sample:
-        whose = "its map: " if pictures else ""
-        try:
-            with Image.open(io.BytesIO(place.content())) as file:
-                pictures.append(_on_black(file))
-                pictures[-1].load()
-        except UnidentifiedImageError:  # it would name the bytes' address
-            return f"{whose}no picture"
-        except Exception as error:  # Pillow raises nearly anything on files that only begin well
-            return f"{whose}{error}"
-    sizes = [picture.size for picture in pictures]
-    for width, height in sizes[1:]:
-        if (width, height) != sizes[0]:
-            return f"its map is {width} × {height} pixels, not {sizes[0][0]} × {sizes[0][1]}"
-    if side is not None:
-        pictures = [ImageOps.fit(picture, (side, side), Image.Resampling.BILINEAR) for picture in pictures]
-    return np.concatenate([np.atleast_3d(np.asarray(picture)) for picture in pictures], 2).transpose(2, 0, 1)
-
-
-def _on_black(image: Image.Image) -> Image.Image:
-    """A picture without alpha: colours are written straight, and generators draw on black."""
-    if image.mode in ("L", "RGB"):
-        return image
-    if image.mode not in ("LA", "RGBA"):
-        raise ValueError(f"mode {image.mode} is neither grey nor RGB")
-    ground = Image.new(image.mode.removesuffix("A"), image.size)
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground

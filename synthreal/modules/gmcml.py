@@ -60,7 +60,8 @@ class GMCML(LightningModule):
         alpha: How fast the reconstruction network's noise grows with that variance.
         beta: How fast the classifier's noise falls with it.
         reconstruction_weight: Factor of the squared error and of the divergence, at least 0.
-        pair_weight: Factor of the pair term.
+        pair_weight: Factor of the pair term. The paper's is 1, at a scale of descriptors that it does not tell; with
+            ZigzagNet's, distances of hundreds, 1 collapses all of them into a point.
         triplet_weight: Factor of the triplet term.
         softmax_weight: Factor of the cross-entropy.
         softmax_on_sets: Whether triplet sets count in the cross-entropy. False is the paper's first stage, where metric
@@ -89,7 +90,7 @@ class GMCML(LightningModule):
         alpha: float = 0.25,
         beta: float = 2.0,
         reconstruction_weight: float = 1.0,
-        pair_weight: float = 1.0,
+        pair_weight: float = 0.01,
         triplet_weight: float = 1.0,
         softmax_weight: float = 1.0,
         softmax_on_sets: bool = True,

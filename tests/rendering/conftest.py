@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from synthreal.rendering.camera import Camera, orbit
 from synthreal.rendering.lights import Lights, ambient
-from synthreal.rendering.mesh import Material, build_mesh
+from synthreal.rendering.mesh import Material, build_mesh, merge_meshes
 from synthreal.rendering.packing import pack_meshes
 from synthreal.rendering.rasteriser import Rasteriser
 from synthreal.rendering.scene import Views
@@ -91,6 +91,22 @@ def box():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def meshes(rectangle, sphere, box):
+    """A coloured soup, a ball, a textured rectangle before boxes."""
+    rng = np.random.default_rng(0)
+    corners = (rng.uniform(-0.4, 0.4, (60, 1, 3)) + rng.normal(0, 0.1, (60, 3, 3))).reshape(-1, 3).astype(np.float32)
+    colours = rng.random((180, 3)).astype(np.float32)
+    soup = build_mesh("soup", corners, np.arange(180).reshape(-1, 3), colours=colours)
+    texture = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    parts = [
+        rectangle(y=-0.2, texture=texture),
+        box([-0.4] * 3, [0.0] * 3, (0.9, 0.2, 0.1)),
+        box([0.1] * 3, [0.3] * 3),
+    ]
+    return [soup, sphere(subdivisions=3, specular=0.5), merge_meshes("parts", parts)]
 
 
 @pytest.fixture(scope="session")

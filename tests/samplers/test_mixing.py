@@ -1,4 +1,4 @@
-"""Batches that mix two domains: by an exact ratio, or in proportion to their numbers."""
+"""Batches that mix two domains by an exact ratio: how it divides a batch, passes, curricula, ranks."""
 
 import itertools
 import re
@@ -9,51 +9,11 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy import stats
 
 from synthreal.errors import ConfigError
-from synthreal.samplers import ConcatenationSampler, MixingSampler, even_draws, split_batch
-from synthreal.spaces import Categorical, Continuous, Product
-
-SPACE = Product([Categorical("class", ["a", "b"]), Continuous("x", 0.0, 3.0, 3)])
-COLUMNS = ("bucket", "parameters", "seed")
-
-
-def fixed(count):
-    """A set whose rows are told apart by their seed, which is their number."""
-    return {**even_draws(SPACE, count, [9]), "seed": torch.arange(count)}
-
-
-def epoch(sampler, number=0):
-    """All batches of an epoch."""
-    sampler.resume(number, 0)
-    return list(sampler)
-
-
-def joined(batches):
-    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def mixing(synthetic=SPACE, num_real=20, counts=(4, 8), **settings):
-    return MixingSampler(synthetic, num_real, counts if isinstance(counts, dict) else {0: counts}, **settings)
-
-
-def concatenation(size=30, num_real=20, batch_size=10, **settings):
-    return ConcatenationSampler(fixed(size), num_real, batch_size, **settings)
-
-
-SAMPLERS = {
-    "fresh": mixing,
-    "fixed": lambda **settings: mixing(fixed(30), **settings),
-    "shuffled": concatenation,
-}
-
-
-# Counts of a batch
+from synthreal.samplers import split_batch
+from tests.samplers.mixing_parts import COLUMNS, fixed, mixing
+from tests.samplers.sampler_parts import SPACE, epoch, joined
 
 
 @pytest.mark.parametrize(
@@ -112,48 +72,6 @@ def test_a_batch_of_nothing_is_refused(size):
 def test_what_is_no_ratio_is_refused(ratio):
     with pytest.raises(ConfigError, match=rf"not \[{ratio[0]}, {ratio[1]}\]"):
         split_batch(8, ratio)
-
-
-# What holds for both samplers
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_draws_are_a_pure_function_of_seed_and_epoch(make):
-    first = joined(epoch(make(seed=3), 7))
-    torch.manual_seed(0)
-    made = make(seed=3)
-    epoch(made, 2)  # what was drawn before does not matter
-    assert equal(first, joined(epoch(made, 7)))
-    for other in (epoch(made, 8), epoch(make(seed=4), 7)):
-        for key in ("real", "seed"):
-            assert not torch.equal(first[key], joined(other)[key])
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-@pytest.mark.parametrize("batch", [0, 1, 4])
-def test_a_resumed_epoch_is_the_tail_of_the_full_one(make, batch):
-    tail = make()
-    tail.resume(3, batch)
-    expected, got = epoch(make(), 3)[batch:], list(tail)
-    assert len(got) == len(expected) == 5 - batch
-    assert all(equal(a, b) for a, b in zip(expected, got, strict=True))
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_batches_do_not_carry_the_epoch_with_them(make):
-    # a view pickled to a worker would take the whole epoch along
-    for batch in make():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_a_number_of_steps_of_none_or_less_is_refused(make):
-    with pytest.raises(ConfigError, match="steps_per_epoch is at least 1, not 0"):
-        make(steps_per_epoch=0)
-
-
-# Exact ratio
 
 
 @st.composite
@@ -305,66 +223,3 @@ def test_mixtures_that_cannot_be_drawn_are_refused(settings, message):
 
 def test_an_empty_fixed_set_is_enough_for_real_images_alone():
     assert len(joined(epoch(mixing(fixed(0), counts=(4, 0))))["real"]) == 20
-
-
-# In proportion
-
-
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 6), st.integers(1, 2), st.integers(0, 5))
-def test_an_epoch_is_one_pass_over_both_sets(num_real, size, unit, world_size, number):
-    assume(num_real + size)
-    settings = {"size": size, "num_real": num_real, "batch_size": unit * world_size}
-    batches = epoch(concatenation(**settings), number)
-    assert all(len(batch["real"]) + len(batch["index"]) == settings["batch_size"] for batch in batches)
-    drawn = joined(batches)
-    both = torch.cat([drawn["real"], drawn["index"] + num_real])
-    visits = np.bincount(both.numpy(), minlength=num_real + size)
-    assert len(visits) == num_real + size
-    assert visits.max() - 1 <= visits.min() >= 1
-    # the last batch alone is filled up
-    assert len(both) == len(batches) * settings["batch_size"] < num_real + size + settings["batch_size"]
-    rows = fixed(size)
-    for key in COLUMNS:
-        assert torch.equal(drawn[key], rows[key][drawn["index"]])
-
-    ranks = [epoch(concatenation(**settings, rank=r, world_size=world_size), number) for r in range(world_size)]
-    for step, batch in enumerate(batches):
-        assert {len(part[step]["real"]) + len(part[step]["index"]) for part in ranks} == {unit}
-        for key in ("real", "index"):
-            together = sorted(row for part in ranks for row in part[step][key].tolist())
-            assert together == sorted(batch[key].tolist())
-
-
-def test_a_batch_filled_up_has_no_image_a_third_time():
-    drawn = joined(epoch(concatenation(size=2, num_real=1, batch_size=8)))
-    visits = np.bincount(torch.cat([drawn["real"], drawn["index"] + 1]).numpy())
-    assert sorted(visits.tolist()) == [2, 3, 3]  # 8 of 3 images: two passes and two more
-
-
-def test_batches_hold_both_domains_by_chance():
-    made = concatenation(size=30, num_real=20, batch_size=10)
-    real = [len(next(iter(epoch(made, number)))["real"]) for number in range(600)]
-    # 10 of 50 without replacement, 20 of the 50 real; the rare ends together
-    law = stats.hypergeom(50, 20, 10).pmf(np.arange(11))
-    expected = 600 * np.array([law[:2].sum(), *law[2:7], law[7:].sum()])
-    count = np.bincount(real, minlength=11)
-    assert stats.chisquare([count[:2].sum(), *count[2:7], count[7:].sum()], expected).pvalue > 0.001
-
-
-def test_an_epoch_may_have_a_length_of_its_own():
-    drawn = joined(epoch(concatenation(size=4, num_real=2, batch_size=6, steps_per_epoch=5)))
-    visits = np.bincount(torch.cat([drawn["real"], drawn["index"] + 2]).numpy())
-    assert visits.tolist() == [5] * 6
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"size": 0, "num_real": 0}, "neither real nor synthetic"),
-        ({"batch_size": 0}, "batch_size .* 0 does not"),
-        ({"batch_size": 9, "world_size": 2}, "9 does not divide by 2"),
-    ],
-)
-def test_sets_that_cannot_be_shuffled_together_are_refused(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        concatenation(**settings)

@@ -1,7 +1,5 @@
 """Triplet sets against their definition, looked up in the table of all pairs."""
 
-from math import ceil
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,8 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from synthreal.errors import ConfigError, DatasetError
-from synthreal.samplers import TripletSampler, TripletTable
+from synthreal.samplers import TripletTable
+from tests.samplers.triplet_parts import lit, unequal
 
 TOLERANCE = 5e-4  # degrees: float32 angles, and what counts as the same pose
 
@@ -61,15 +60,6 @@ def test_sets_are_what_the_definition_says(data, far, seed):
     assert (others[0] != others[1]).all()
 
 
-def lit(count=3):
-    """Four poses of two classes, each under `count` lights twice, in no order."""
-    pose, light, label = (each.ravel() for each in np.meshgrid(range(4), [*range(count)] * 2, range(2)))
-    order = np.random.default_rng(5).permutation(len(pose))
-    view = torch.zeros(len(pose), 3)
-    view[:, 0] = torch.from_numpy(30.0 * pose[order])
-    return torch.from_numpy(label[order]), view, torch.from_numpy(light[order]).float()[:, None].repeat(1, 2)
-
-
 def test_half_of_the_positives_and_the_chance_ones_of_the_rest_have_another_light():
     label, view, light = lit()
     table = TripletTable(label, view, light, 2)
@@ -110,14 +100,6 @@ def test_lights_without_another_and_no_lights_are_the_same():
     reference = torch.arange(len(label))
     with_one = TripletTable(label, view, torch.ones(len(label), 3), 2).draw(reference, np.random.default_rng(3))
     assert torch.equal(with_one, TripletTable(label, view, None, 2).draw(reference, np.random.default_rng(3)))
-
-
-def unequal(counts=(9, 20, 30)):
-    """Classes of unequal numbers, random viewpoints."""
-    random = np.random.default_rng(2)
-    label = torch.from_numpy(random.permutation(np.arange(len(counts)).repeat(counts)))
-    view = torch.from_numpy(random.uniform([0, -90, -180], [360, 90, 180], (len(label), 3)))
-    return label, view.float(), None
 
 
 @pytest.mark.parametrize("column", [3, 4])
@@ -175,9 +157,6 @@ def test_azimuth_nought_and_a_full_turn_are_the_same_pose():
     assert sets[:, 1].tolist() == [1, 0] * 20
 
 
-# What allows no sets
-
-
 def change(column, row, value):
     """The samples with one of their numbers changed."""
     data = [None if each is None else each.clone() for each in lit()]
@@ -211,119 +190,3 @@ def change(column, row, value):
 def test_samples_without_sets_are_refused(data, settings, error, message):
     with pytest.raises(error, match=message):
         TripletTable(*data, **{"num_classes": 3, **settings})
-
-
-# Batches
-
-
-def fixed(label, view):
-    """Draws that tell which sample they are."""
-    number = torch.arange(len(label))
-    return {"bucket": label, "parameters": torch.cat([view, number[:, None]], 1), "seed": 100 + number}
-
-
-def make(sets=6, data=None, **settings):
-    label, view, light = lit() if data is None else data
-    return TripletSampler(fixed(label, view), TripletTable(label, view, light, 3), sets, **settings)
-
-
-def epoch(sampler, number=0):
-    """All batches of an epoch."""
-    sampler.resume(number, 0)
-    return list(sampler)
-
-
-def joined(batches):
-    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def test_batches_are_sets_one_after_the_other():
-    label, view, _ = unequal()
-    batches = epoch(make(7, unequal()))
-    assert len(batches) == ceil(59 / 7)
-    for batch in batches:
-        assert batch["role"].tolist() == [0, 1, 2, 3, 4] * 7
-        assert torch.equal(batch["bucket"], label[batch["index"]])
-        assert torch.equal(batch["parameters"], torch.cat([view[batch["index"]], batch["index"][:, None]], 1))
-        assert torch.equal(batch["seed"], 100 + batch["index"])
-        own, positive, far, *others = batch["bucket"].view(7, 5).T
-        assert torch.equal(own, positive)
-        assert torch.equal(own, far)
-        assert not any((own == other).any() for other in others)
-
-
-def test_every_sample_is_a_reference_once_and_some_again_at_the_end():
-    made = make(7, unequal())
-    orders = []
-    for number in range(3):
-        order = joined(epoch(made, number))["index"][::5].tolist()
-        assert sorted(order[:59]) == list(range(59))
-        assert len(order) == 63
-        orders.append(tuple(order))
-    assert len(set(orders)) == 3
-    assert len(epoch(make(7, unequal(), steps_per_epoch=2))) == 2
-
-
-@given(st.integers(1, 3), st.integers(1, 4), st.one_of(st.none(), st.integers(1, 4)), st.integers(0, 3))
-def test_the_ranks_together_are_one_and_each_has_whole_sets(world_size, sets, steps, number):
-    settings = {"sets": world_size * sets, "steps_per_epoch": steps, "seed": 2}
-    whole = epoch(make(**settings), number)
-    ranks = [epoch(make(**settings, rank=rank, world_size=world_size), number) for rank in range(world_size)]
-    assert {len(part) for part in ranks} == {len(whole)} == {steps or ceil(48 / (world_size * sets))}
-    for step, batch in enumerate(whole):
-        for key, rows in batch.items():
-            parts = [part[step][key].unflatten(0, (sets, 5)) for part in ranks]
-            # rank r has every world_size-th set from r on
-            assert torch.equal(torch.stack(parts, 1).flatten(0, 2), rows)
-
-
-def test_draws_are_a_pure_function_of_seed_and_epoch():
-    first = joined(epoch(make(seed=3), 7))
-    torch.manual_seed(0)
-    made = make(seed=3)
-    epoch(made, 2)  # what was drawn before does not matter
-    assert equal(first, joined(epoch(made, 7)))
-    for other in (epoch(made, 8), epoch(make(seed=4), 7)):
-        # other sets, and not only their order
-        assert {*map(tuple, first["index"].view(-1, 5).tolist())} != {
-            *map(tuple, joined(other)["index"].view(-1, 5).tolist())
-        }
-
-
-@pytest.mark.parametrize("batch", [0, 3, 8])
-def test_a_resumed_epoch_is_the_tail_of_the_full_one(batch):
-    tail = make()
-    tail.resume(3, batch)
-    expected, got = epoch(make(), 3)[batch:], list(tail)
-    assert len(got) == len(expected) == 8 - batch
-    assert all(equal(a, b) for a, b in zip(expected, got, strict=True))
-
-
-def test_batches_do_not_carry_the_epoch_with_them():
-    for batch in make():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"sets": 0}, "at least one for each: 0 do not divide by 1"),
-        ({"sets": 1, "world_size": 2}, "1 do not divide by 2"),
-        ({"sets": 5, "world_size": 2}, "5 do not divide by 2"),
-        ({"steps_per_epoch": 0}, "at least 1, not 0"),
-    ],
-)
-def test_sets_that_cannot_be_drawn_are_refused(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        make(**settings)
-
-
-def test_a_table_of_other_samples_is_refused():
-    label, view, light = lit()
-    with pytest.raises(ConfigError, match="47 draws, but the table is of 48"):
-        TripletSampler(fixed(label[1:], view[1:]), TripletTable(label, view, light, 2), 4)
