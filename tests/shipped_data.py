@@ -31,6 +31,12 @@ ANYWHERE = {
 }
 BY_DATAMODULE = {
     "BucketDataModule": {"data.num_probes": 160, "data.steps_per_epoch": 3},
+    "ForegroundDataModule": {
+        "data.batch_size": 10,
+        "data.test_size": 20,
+        "data.eval_batch_size": 20,
+        "data.gallery_size": 20,
+    },
     "GeneratedDataModule": {"data.count": 4, "data.batch_size": 2},
     "MixedDataModule": {"data.batch_size": 16, "data.test_size": 20},
     "UnpairedDataModule": {"data.batch_size": 4, "data.test_size": 20, "data.eval_batch_size": 20},
@@ -38,7 +44,7 @@ BY_DATAMODULE = {
 # Where a config has its procedural models: of several collections the last one, which such a key sets.
 PROCEDURAL = {
     **dict.fromkeys(("rendering/benchmark_views", "rendering/pairs", "rendering/procedural"), "meshes"),
-    **dict.fromkeys(("mixing/ladder", "mixing/vehicles"), "meshes.init_args.collections"),
+    **dict.fromkeys(("mixing/ladder", "mixing/vehicles", "gmcml/vehicles_pairs"), "meshes.init_args.collections"),
     "rendering/composites": "foreground.init_args.meshes",
 }
 BY_NAME = {
@@ -46,6 +52,18 @@ BY_NAME = {
     "benchmark/imagenet": {"data.batch_size": 4, "data.eval_batch_size": 4, "data.test_size": 4, "data.num_workers": 0},
 }
 BY_NAME["rendering/benchmark_views"]["data.generator.init_args.image_size"] = 128  # most time goes into the sheet
+RENDERINGS = {
+    "mixing/vehicles.yaml": [
+        [
+            "--data.generator={init_args: {background: null, occlusion: 0}}",
+            "--trainer.callbacks.output=data/vehicles_plain",
+        ]
+    ],
+    "gmcml/vehicles_pairs.yaml": [
+        ["--data.generator={init_args: {background: null}}", "--trainer.callbacks.output=data/vehicle_pairs_plain"],
+        ["--data.generator.init_args.close_shot=0.2", "--trainer.callbacks.output=data/vehicle_pairs_close"],
+    ],
+}
 AT_MOST = {"real_per_class": 20, "synthetic_size": 8}
 
 
@@ -154,12 +172,12 @@ def write_models(root, classes, count):
 
 
 def write_renderings():
-    """The vehicles, by the two commands that their config shows."""
-    config = EXPERIMENTS / "mixing" / "vehicles.yaml"
-    command = ["predict", "--config", str(config), *options({**quick(config), "data.count": 40, "data.batch_size": 40})]
-    plain = ["--data.generator={init_args: {background: null, occlusion: 0}}"]
-    assert main(command) == 0
-    assert main([*command, *plain, "--trainer.callbacks.output=data/vehicles_plain"]) == 0
+    """The vehicles, by the commands that their configs show."""
+    for path, variants in RENDERINGS.items():
+        config = EXPERIMENTS / path
+        sizes = options({**quick(config), "data.count": 40, "data.batch_size": 40})
+        for variant in ([], *variants):
+            assert main(["predict", "--config", str(config), *sizes, *variant]) == 0
 
 
 def write_shipped_runs(runs):

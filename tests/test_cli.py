@@ -43,6 +43,8 @@ def scores_of(path):
     if MODELS[path] == "MrGAN":
         distances = {f"test/frechet/to_{domain}_{k}" for domain in ("real", "synthetic") for k in (0, 1)}
         return distances | {f"test/{name}/{score}" for name in ("real", "synthetic") for score in ("change", "cycle")}
+    if MODELS[path] == "GMCML":
+        return {f"test/{name}/{score}" for name in further for score in ("error", "nn_error")}
     sets = [f"{name}/" for name in ("real", *further)] if data["class_path"] == "MixedDataModule" else [""]
     return {f"test/{name}error" for name in sets}
 

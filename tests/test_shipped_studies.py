@@ -36,6 +36,7 @@ def covering(study):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("in_folder_with_data")
 @pytest.mark.filterwarnings("ignore:The trainer stops before the last")  # an MrGAN says so of a single step
+@pytest.mark.filterwarnings("ignore:This GMCML has no reconstructor")  # of some variants of a study
 def test_every_setting_fits_its_data_and_a_run_logs_every_score(path, tmp_path):
     study = small(path)
     *_, last = variants = list(covering(study))

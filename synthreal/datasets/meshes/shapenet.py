@@ -13,7 +13,8 @@ class ShapeNet(MeshCollection):
 
     Args:
         root: Folder that holds the synsets' folders, and `taxonomy.json` for names.
-        classes: Synset ids or names; None takes every synset there, by its usual name.
+        classes: Synset ids or names, or a name of one's own → id or name, such as {tvmonitor: "03211117"}; None takes
+            every synset there, by its usual name.
         limit_per_class: At most this many models of each class, the first by id; None takes all.
         texture_size: Longer side of a texture at most, texels; larger ones are shrunk.
         cache: Keep the packed meshes in `$XDG_CACHE_HOME/synthreal` (`~/.cache/synthreal`).
@@ -31,7 +32,7 @@ class ShapeNet(MeshCollection):
     def __init__(
         self,
         root: str,
-        classes: list[str] | None = None,
+        classes: list[str] | dict[str, str] | None = None,
         limit_per_class: int | None = None,
         texture_size: int = 512,
         cache: bool = True,
@@ -45,7 +46,7 @@ class ShapeNet(MeshCollection):
         if not there:
             looked_for = str(self.root / "<synset>" / "<model>" / self.model)
             raise DatasetNotFoundError(type(self).__name__, looked_for, "Set root to the folder with the synsets.")
-        asked = there if classes is None else classes
+        asked = list(classes.values()) if isinstance(classes, dict) else there if classes is None else classes
         self.synsets = [self._synset(name, there) for name in asked]
         if not asked or len(set(self.synsets)) < len(asked):
             raise ConfigError(f"classes must be one or more different synsets, not {asked}.")

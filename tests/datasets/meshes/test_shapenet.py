@@ -45,6 +45,12 @@ def test_classes_by_id_or_any_name_keep_the_name_asked(version, root, asked, wid
     assert widths(loaded) == [0.8, 0.2, 0.4, 0.6]
 
 
+def test_classes_get_names_of_one_s_own(version, root, widths):
+    loaded = version(str(root), {"motorcar": CAR, "aeroplane": "plane"}).load()
+    assert loaded.classes == ("motorcar", "aeroplane")
+    assert widths(loaded) == [0.8, 0.2, 0.4, 0.6]
+
+
 def test_without_a_taxonomy_ids_are_names(version, root):
     (root / "taxonomy.json").unlink()
     assert version(str(root)).classes == (PLANE, CAR)
