@@ -10,6 +10,7 @@ import trimesh
 import yaml
 from lightning.pytorch import Trainer
 from PIL import Image
+from scipy.io import savemat
 
 from synthreal.cli import main
 from synthreal.datasets.cifar import Cifar10, Cifar100
@@ -107,6 +108,10 @@ def write_shipped_data(data):
     write_models(data / "models", VEHICLES, 2)
     write_models(data / "da9", DA9, 1)
     write_models(data / "objects", BENCHMARK_SYNSETS, 2)
+    shapenet = yaml.safe_load((EXPERIMENTS / "gmcml" / "shapenet.yaml").read_text())["data"]["init_args"]["phases"][0]
+    synsets = shapenet["generator"]["init_args"]["meshes"]["init_args"]["classes"]
+    write_shapenet(data / "ShapeNetCore.v1", synsets.values())
+    write_pascal3d(data / "PASCAL3D+_release1.1", synsets, random)
     write_renderings()
 
 
@@ -169,6 +174,27 @@ def write_models(root, classes, count):
         (root / name).mkdir(parents=True)
         for i in range(count):
             trimesh.creation.box((1, 1 + row / 10, 2 + i)).export(root / name / f"{i}.obj")
+
+
+def write_shapenet(root, synsets):
+    """Two boxes of each synset: `<synset>/<model>/model.obj`."""
+    for synset, model in product(synsets, "ab"):
+        (root / synset / model).mkdir(parents=True)
+        trimesh.creation.box((1, 1, 2)).export(root / synset / model / "model.obj")
+
+
+def write_pascal3d(root, classes, random):
+    """A photo of each class with one annotated object, for testing."""
+    view = {"azimuth": 30.0, "elevation": 10.0, "theta": 0.0, "distance": 3.0}
+    marks = {"difficult": 0, "truncated": 0, "occluded": 0}
+    for name in classes:
+        folder = f"{name}_imagenet"
+        write_pictures([root / "Images" / folder / "n1.JPEG"], random)
+        (root / "Annotations" / folder).mkdir(parents=True)
+        thing = {"class": name, "bbox": [4.0, 4.0, 20.0, 24.0], "viewpoint": view, **marks}
+        savemat(root / "Annotations" / folder / "n1.mat", {"record": {"objects": thing}})
+        (root / "Image_sets").mkdir(exist_ok=True)
+        (root / "Image_sets" / f"{folder}_val.txt").write_text("n1\n")
 
 
 def write_renderings():

@@ -18,6 +18,7 @@ from synthreal.datasets.meshes import (
 )
 from synthreal.datasets.mnist import MNIST
 from synthreal.datasets.part import DatasetPart
+from synthreal.datasets.pascal3d import Pascal3D
 from synthreal.datasets.pictures import Noise, Photos, PictureSource, Scenes
 from synthreal.datasets.places import Places365
 from synthreal.datasets.rendered import RenderedFolder
@@ -43,6 +44,7 @@ __all__ = [
     "MeshUnion",
     "Noise",
     "Pairs",
+    "Pascal3D",
     "Photos",
     "PictureSource",
     "Places365",
