@@ -210,13 +210,15 @@ class ForegroundDataModule(LightningDataModule):
         return {**made, "role": draws["role"]} if "role" in draws else made
 
     def preview(self, count: int = 2000) -> Batch:
-        """Returns some `count` training images, as many of each phase. Needs no trainer."""
+        """Returns image, target, label and domain of some `count` samples, as many of each phase. Needs no trainer."""
         batches: list[Batch] = []
         for number in range(len(self.phases)):
             draws = self.draws(number)
             held = len(draws["bucket"])
             rows = torch.linspace(0, held - 1, min(count // len(self.phases), held)).long()
-            batches += [self._make(select_draws(draws, part), number) for part in rows.split(self.batch_size)]
+            made = [self._make(select_draws(draws, part), number) for part in rows.split(self.batch_size)]
+            # Other columns may differ from phase to phase.
+            batches += [{key: batch[key] for key in ("image", "semantic", "label", "domain")} for batch in made]  # type: ignore
         return join(batches)
 
     def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:

@@ -89,6 +89,13 @@ def test_a_preview_shows_every_phase_and_the_foregrounds():
     assert batch["semantic"].shape == batch["image"].shape
 
 
+def test_a_preview_of_phases_with_other_parameters():
+    plain, photographed = Painted(Glyphs(16)), Painted(Glyphs(16), SamplePhotos(["china"], 32))
+    made = data(Phase(plain, 60), Phase(photographed, 60))
+    made.setup("fit")
+    assert len(made.preview(40)["image"]) == 40
+
+
 def test_digits_on_photos_are_triplets_by_their_rotation():
     generator = Painted(Glyphs(16), SamplePhotos(["china"], 32))
     made = data(Phase(generator, 400))
