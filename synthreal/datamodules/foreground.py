@@ -210,8 +210,9 @@ class ForegroundDataModule(LightningDataModule):
         return {**made, "role": draws["role"]} if "role" in draws else made
 
     def preview(self, count: int = 2000) -> Batch:
-        """Returns image, target, label and domain of some `count` samples, as many of each phase. Needs no trainer."""
+        """Returns image, target, label and domain of some `count` samples, the phases in turn. Needs no trainer."""
         batches: list[Batch] = []
+        places: list[Tensor] = []
         for number in range(len(self.phases)):
             draws = self.draws(number)
             held = len(draws["bucket"])
@@ -219,7 +220,9 @@ class ForegroundDataModule(LightningDataModule):
             made = [self._make(select_draws(draws, part), number) for part in rows.split(self.batch_size)]
             # Other columns may differ from phase to phase.
             batches += [{key: batch[key] for key in ("image", "semantic", "label", "domain")} for batch in made]  # type: ignore
-        return join(batches)
+            places.append(torch.arange(len(rows)))
+        order = torch.cat(places).argsort(stable=True)
+        return Batch(**{key: table[order] for key, table in join(batches).items()})  # type: ignore
 
     def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         """Returns images of a test set to look at, values in [0, 1]."""

@@ -93,7 +93,10 @@ def test_a_preview_of_phases_with_other_parameters():
     plain, photographed = Painted(Glyphs(16)), Painted(Glyphs(16), SamplePhotos(["china"], 32))
     made = data(Phase(plain, 60), Phase(photographed, 60))
     made.setup("fit")
-    assert len(made.preview(40)["image"]) == 40
+    image = made.preview(40)["image"]
+    assert len(image) == 40
+    dark = (image < 0.2).float().mean((1, 2, 3))
+    assert dark[::2].mean() > dark[1::2].mean() + 0.2, "the phases do not take turns"
 
 
 def test_digits_on_photos_are_triplets_by_their_rotation():
