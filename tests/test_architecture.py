@@ -103,6 +103,12 @@ def test_tests_and_experiments_are_short_files(file):
     assert lines <= MOST_LINES, f"{file.relative_to(ROOT)} has {lines} lines: split it by subject"
 
 
+def test_committed_results_are_small():
+    files = ROOT.glob("experiments/**/results/**/*")
+    large = [str(file.relative_to(ROOT)) for file in files if file.stat().st_size > 1e6]
+    assert not large, f"{large}: over 1 MB"
+
+
 def test_the_layer_test_can_fail(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text("def f():\n    from synthreal.studies import report\n")

@@ -114,11 +114,15 @@ def reverse_gradient(features: Float[Tensor, "b d"], strength: float) -> Float[T
 
 
 class _Reversal(torch.autograd.Function):
+    """The identity, whose gradient is turned round."""
+
     @staticmethod
     def forward(ctx: Any, features: Tensor, strength: float) -> Tensor:
+        """Returns the features as they are."""
         ctx.strength = strength
         return features.view_as(features)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        """Returns -strength times the gradient, and none for the strength."""
         return -ctx.strength * gradients[0], None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
+from PIL import Image
 
 from synthreal.errors import ConfigError
 from synthreal.files import replacing
@@ -22,6 +23,8 @@ from synthreal.studies.tables import Table, exchange_table, frame_table, main_ta
 
 Figures = dict[str, tuple[str, Figure]]
 """Name → title and figure."""
+
+_LARGE = 500_000  # bytes
 
 
 def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
@@ -46,7 +49,7 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     rates = curves.exchanges(study, results)
     frames, outcome_figures = outcome_report(study, runs, results)
     figures = {**_curve_figures(study, results, rates), **run_figures(study, runs, results), **outcome_figures}
-    images = {name: (title, _png(figure)) for name, (title, figure) in figures.items()}
+    images = {name: (title, png(figure)) for name, (title, figure) in figures.items()}
     tables = _tables(study, summary, rates)
     said = [*_said(rates), *verdicts(summary)]
     text = _markdown(tables, said)
@@ -57,7 +60,7 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
         "table.md": f"{study.title}\n\n{text}".encode(),
         "report.html": page.encode(),
         **{f"{name}.csv": frame.to_csv(index=False).encode() for name, (_, frame) in frames.items()},
-        **{f"{name}.png": png for name, (_, png) in images.items()},
+        **{f"{name}.png": picture for name, (_, picture) in images.items()},
     }.items():
         with replacing(output / file_name(name)) as beside:
             beside.write_bytes(content)
@@ -99,10 +102,15 @@ def _curve_figures(study: Study, results: pd.DataFrame, rates: dict[str, Exchang
     return figures
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Returns a figure as a PNG file; one of half a megabyte and more (photos) gets 256 colours, a third of the size."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    if buffer.tell() < _LARGE:
+        return buffer.getvalue()
+    small = io.BytesIO()
+    Image.open(buffer).convert("RGB").quantize(256).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def _page(

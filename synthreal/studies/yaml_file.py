@@ -14,12 +14,14 @@ class _Loader(yaml.SafeLoader):
     """Takes keys as text, and 1:15 too: YAML 1.1 makes False of the key `no`, and 75 of 1:15, a number to base 60."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Returns a mapping whose keys are text; see `SafeLoader`."""
         for key, _ in node.value:
             if key.tag != _MERGE:
                 key.tag = _TEXT
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:
+        """Returns a whole number, or the text of a ratio such as 1:15."""
         return node.value if ":" in node.value else super().construct_yaml_int(node)
 
 

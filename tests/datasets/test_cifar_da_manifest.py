@@ -1,5 +1,7 @@
 """Manifests of CIFAR-DA: what no longer fits one is refused, and nothing overwrites it."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,14 +20,15 @@ def kept(small_cifar, tmp_path):
     return data
 
 
-def refused(data, words, split="train"):
-    """Makes sure that a split is refused, with what to do, and that the manifest stays as it is."""
+def refusal(data, split="train"):
+    """Why a split is refused; each refusal names the manifest, says what to do, and leaves the manifest as it is."""
     text = data.manifest.read_bytes()
-    with pytest.raises(DatasetError, match=words) as caught:
+    with pytest.raises(DatasetError) as caught:
         data.load(split)
     assert str(caught.value).startswith(str(data.manifest))
     assert str(caught.value).endswith("Delete it to draw anew, or set manifest to another path.")
     assert data.manifest.read_bytes() == text
+    return str(caught.value)
 
 
 def edited(data, **changes):
@@ -48,7 +51,9 @@ def test_other_pixels_in_the_files(kept, small_cifar, tmp_path):
     content = bytearray(path.read_bytes())
     content[((row % 6 if row < 18 else (row - 18) % 5) + 1) * 3073 - 1] ^= 1  # the row's last pixel
     path.write_bytes(content)
-    refused(data, rf"and the files in {root} differ in row, source class or pixels \(sha256\) of line 2\.")
+    assert re.search(
+        rf"and the files in {root} differ in row, source class or pixels \(sha256\) of line 2\.", refusal(data)
+    )
     assert len(data.load("test")) == 20  # which are as they were
 
 
@@ -73,34 +78,34 @@ def test_other_pixels_in_the_files(kept, small_cifar, tmp_path):
 )
 def test_an_edited_manifest(kept, changes, words):
     edited(kept, **changes)
-    refused(kept, words)
+    assert re.search(words, refusal(kept))
 
 
 def test_a_row_behind_the_last_is_not_the_last(kept):
     last = Cifar10(kept.root).load("train").digests()[27]  # a truck
     edited(kept, row={0: "28"}, sha256={0: last})
-    refused(kept, r"of line 2\.")
+    assert re.search(r"of line 2\.", refusal(kept))
 
 
 def test_a_row_that_stands_there_twice(kept):
     rows = rows_of(kept.manifest)
     write_rows(kept.manifest, [rows[0], rows[0], *rows[2:]])
-    refused(kept, r"names an image again in line 3\.")
+    assert re.search(r"names an image again in line 3\.", refusal(kept))
     # a validation image that is a test image too
     trucks = [i for i, row in enumerate(rows) if row["source_class"] == "truck" and row["split"] != "train"]
     rows[trucks[-1]] = {**rows[trucks[0]], "split": "test"}
     write_rows(kept.manifest, rows)
-    refused(kept, rf"names an image again in line {trucks[-1] + 2}\.")
+    assert re.search(rf"names an image again in line {trucks[-1] + 2}\.", refusal(kept))
 
 
 def test_rows_too_many_or_too_few(kept):
     rows = rows_of(kept.manifest)
     write_rows(kept.manifest, rows[:-1])
-    refused(kept, r"it has 1 images of test / person / cifar100 / woman, asked for are 2\.")
+    assert re.search(r"it has 1 images of test / person / cifar100 / woman, asked for are 2\.", refusal(kept))
     write_rows(kept.manifest, [*rows, {**rows[-1], "class": "robot"}])
-    refused(kept, r"it has 1 images of test / robot / cifar100 / woman, asked for are 0\.")
+    assert re.search(r"it has 1 images of test / robot / cifar100 / woman, asked for are 0\.", refusal(kept))
     kept.manifest.write_text(HEADER + "\n")
-    refused(kept, r"it has 0 images of train / vehicle / cifar10 / truck, asked for are 5\.")
+    assert re.search(r"it has 0 images of train / vehicle / cifar10 / truck, asked for are 5\.", refusal(kept))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +119,13 @@ def test_rows_too_many_or_too_few(kept):
 )
 def test_other_counts_or_classes_than_the_manifests(kept, other, words):
     options = {"classes": MIXED, **SMALL, "manifest": str(kept.manifest), **other}
-    refused(CifarDA(kept.root, **options), words)
+    assert re.search(words, refusal(CifarDA(kept.root, **options)))
 
 
 @pytest.mark.parametrize("column", HEADER.split(","))
 def test_a_manifest_without_a_column(kept, column):
     write_rows(kept.manifest, [{k: v for k, v in row.items() if k != column} for row in rows_of(kept.manifest)])
-    refused(kept, f"has no column {column}")
+    assert re.search(f"has no column {column}", refusal(kept))
 
 
 def test_further_columns_do_no_harm(kept):

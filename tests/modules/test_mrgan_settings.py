@@ -47,16 +47,11 @@ def test_bad_numbers_are_refused(settings, message):
         mrgan(**settings)
 
 
-def short_of(**limits):
-    with pytest.warns(
-        UserWarning, match="stops before the last of 2 stages is trained. Set max_epochs=-1 and max_steps=-1"
-    ):
-        fit(mrgan(), data=digits(), **limits)
-
-
 @pytest.mark.parametrize("limits", [{"max_steps": 17}, {"max_epochs": 2}, {"max_epochs": 4, "limit_train_batches": 3}])
 def test_a_trainer_that_stops_early_is_warned_of(limits):
-    short_of(**limits)
+    words = r"stops before the last of 2 stages is trained\. Set max_epochs=-1 and max_steps=-1"
+    with pytest.warns(UserWarning, match=words):
+        fit(mrgan(), data=digits(), **limits)
 
 
 @pytest.mark.parametrize("limits", [{"max_steps": 18}, {"max_epochs": 3}, {"max_epochs": 5, "limit_train_batches": 3}])

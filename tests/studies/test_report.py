@@ -1,11 +1,14 @@
 """A report from a table of results: its files and its page."""
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from matplotlib.figure import Figure
+from PIL import Image
 
 from synthreal.studies import report
 from synthreal.studies.runner import merge_result
@@ -93,3 +96,25 @@ def test_a_study_with_factors(study, outcomes, tmp_path):
     assert {"ratio", "real", "p_holm", "test/top1 mean", "test/top1 std"} < set(summary)
     # A rule above each group: 5 and 20 real images in the results, each once in the scores.
     assert page.count('<tr class="first">') == 4
+
+
+def test_a_large_picture_gets_fewer_colours():
+    figure = Figure((6, 6))
+    figure.add_axes((0, 0, 1, 1)).imshow(np.random.default_rng(0).random((600, 600, 3)))
+    plain = io.BytesIO()
+    figure.savefig(plain, format="png", dpi=110)
+    content = report.png(figure)
+    assert plain.tell() > 1e6 > 2 * len(content)
+    with Image.open(io.BytesIO(content)) as small, Image.open(plain) as whole:
+        difference = np.abs(np.asarray(small.convert("RGB"), int) - np.asarray(whole.convert("RGB"), int))
+        assert small.size == whole.size
+        assert len(small.getcolors()) <= 256
+    assert difference.mean() < 20  # of 255, for noise: nothing is harder
+
+
+def test_a_small_picture_stays_as_it_is():
+    figure = Figure((3, 3))
+    figure.add_subplot().plot([0, 1])
+    plain = io.BytesIO()
+    figure.savefig(plain, format="png", dpi=110)
+    assert report.png(figure) == plain.getvalue()
