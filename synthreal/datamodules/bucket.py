@@ -1,15 +1,15 @@
 """Real images and synthetic draws for SampleAhead: training batches, probes, validation and test."""
 
 import copy
-import os
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, LabelledImages, join
-from synthreal.datamodules.loading import batch_loader, evaluation_loader
+from synthreal.datamodules.drawn import DrawnDataModule
+from synthreal.datamodules.evaluation import RealSet
+from synthreal.datamodules.loading import batch_loader
 from synthreal.datamodules.probes import ProbeSet
 from synthreal.datamodules.splits import split_by_class
 from synthreal.datasets import ImageDataset
@@ -19,7 +19,7 @@ from synthreal.generators import ImageGenerator
 from synthreal.samplers import BucketDistribution, BucketSampler
 
 
-class BucketDataModule(LightningDataModule):
+class BucketDataModule(DrawnDataModule):
     """Each training batch: real images, and synthetic ones whose buckets are drawn from P.
 
     The loader hands over draws; `on_after_batch_transfer` makes the images where the model lives. Validation, probes
@@ -63,7 +63,7 @@ class BucketDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__((), 0, eval_batch_size, num_workers, seed)
         self.dataset, self.generator = dataset, generator
         self.real_per_batch, self.synthetic_per_batch = real_per_batch, synthetic_per_batch
         self.parts_per_class = {
@@ -73,8 +73,6 @@ class BucketDataModule(LightningDataModule):
         }
         self.num_probes, self.steps_per_epoch = num_probes, steps_per_epoch
         self.pool_size, self.pool_share = pool_size, pool_share
-        self.eval_batch_size, self.num_workers = eval_batch_size, num_workers
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self.distribution = BucketDistribution(generator.space.volumes())
         self.images: dict[str, LabelledImages] = {}
 
@@ -91,9 +89,10 @@ class BucketDataModule(LightningDataModule):
             ConfigError: If the splits, the classes or the image sizes do not fit together.
         """
         if stage in ("test", "predict"):
-            self.images["test"] = in_memory(self.dataset.load("test"))
+            self.sets = {"test": self.evaluation_set(self.dataset)}
             return
         self.images.update(split_by_class(in_memory(self.dataset.load("train")), self.parts_per_class, self.seed))
+        self.sets = {"validation": RealSet(self.images["validation"], ())}
         probe_generator = copy.deepcopy(self.generator)
         self.generator.bind(self.images["train"])
         if self.num_probes:
@@ -103,7 +102,7 @@ class BucketDataModule(LightningDataModule):
         self._make_sampler()
 
     def _make_sampler(self) -> None:
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank, world_size = self.ranks
         self.distribution = BucketDistribution(self.generator.space.volumes())
         self.sampler = BucketSampler(
             self.generator.space,
@@ -145,33 +144,22 @@ class BucketDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
         """Real images held out for validation; no loader if there are none."""
-        return self._evaluation("validation") if len(self.images["validation"]) else []
+        return self.evaluation_loader("validation") if len(self.images["validation"]) else []
 
     def test_dataloader(self) -> DataLoader[Draws]:
         """The real test set."""
-        return self._evaluation("test")
+        return self.evaluation_loader("test")
 
     def predict_dataloader(self) -> DataLoader[Draws]:
         """The real test set."""
-        return self._evaluation("test")
+        return self.evaluation_loader("test")
 
-    def _evaluation(self, part: str) -> DataLoader[Draws]:
-        return evaluation_loader(self.images[part], self.eval_batch_size, self.num_workers, self.trainer)
-
-    def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
-        """Makes the images of a batch of draws, on its device."""
-        assert self.trainer is not None  # Lightning calls this hook from a trainer only
-        if self.trainer.training:
-            self.sampler.trained += 1
-            return self.assemble(batch, "train")
-        return self.assemble(batch, "validation" if self.trainer.validating or self.trainer.sanity_checking else "test")
-
-    def assemble(self, draws: Draws, part: str) -> Batch:
-        """Returns the real images of a part and the synthetic images that draws ask for, in this order."""
+    def training_batch(self, draws: Draws) -> Batch:
+        """Returns the real images and the synthetic ones that draws ask for, in this order, on the draws' device."""
         device = draws["real"].device
-        self.images[part] = self.images[part].to(device)
-        real = self.images[part].batch(draws["real"])
-        if "bucket" not in draws or not len(draws["bucket"]):
+        self.images["train"] = self.images["train"].to(device)
+        real = self.images["train"].batch(draws["real"])
+        if not len(draws["bucket"]):
             return real
         synthetic = self.generator.generate(draws, device)
         return join([real, synthetic]) if len(draws["real"]) else synthetic
@@ -185,24 +173,22 @@ class BucketDataModule(LightningDataModule):
         """Returns the first `count` images that training would see, or a few more. Needs no trainer."""
         batches: list[Batch] = []
         for draws in self.sampler:
-            batches.append(self.assemble(draws, "train"))
+            batches.append(self.training_batch(draws))
             if sum(len(batch["label"]) for batch in batches) >= count:
                 break
         return join(batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the next batch comes from, and P."""
-        assert self.trainer is not None
-        position = self.sampler.position(self.trainer.is_last_batch)
-        return {**position, "distribution": self.distribution.state_dict()}
+        return {**super().state_dict(), "distribution": self.distribution.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores P, and continues with the batch after the last one that was trained on."""
-        if "train" not in self.images:  # testing: nothing is drawn
-            return
-        self.distribution.load_state_dict(state_dict["distribution"])
-        self.sampler.resume(state_dict["epoch"], state_dict["batch"])
+        super().load_state_dict(state_dict)
+        if hasattr(self, "sampler"):
+            self.distribution.load_state_dict(state_dict["distribution"])
 
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of each part of the real data that is loaded."""
-        return {name: images.fingerprint() for name, images in self.images.items()}
+        prints = {name: images.fingerprint() for name, images in self.images.items()}
+        return prints | {name: held.fingerprint() for name, held in self.sets.items()}

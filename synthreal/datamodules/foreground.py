@@ -1,19 +1,17 @@
 """Paired images, objects and their foregrounds, as triplet sets or plain batches, in phases."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, join, select_draws
-from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
+from synthreal.datamodules.drawn import DrawnDataModule
+from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
 from synthreal.datamodules.loading import batch_loader
 from synthreal.datasets import ImageDataset
@@ -45,7 +43,7 @@ class Phase:
     epochs: int = 1
 
 
-class ForegroundDataModule(LightningDataModule):
+class ForegroundDataModule(DrawnDataModule):
     """Batches of objects in front of backgrounds, with what a network is to find in them (GM-CML, sec. III and V).
 
     The paper has three phases: triplet sets without backgrounds, triplet sets with backgrounds, and plain batches of
@@ -86,7 +84,7 @@ class ForegroundDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(evaluation_transform, test_size, eval_batch_size, num_workers, seed)
         if not phases:
             raise ConfigError("There is nothing to train on: give at least one phase.")
         if batch_size < 1 or (batch_size % _SET and any(phase.sets for phase in phases)):
@@ -95,11 +93,7 @@ class ForegroundDataModule(LightningDataModule):
             raise ConfigError(f"gallery_size is at least 1, not {gallery_size}.")
         self.phases, self.tests, self.validation = phases, tests or {}, validation
         self.batch_size, self.steps_per_epoch, self.far = batch_size, steps_per_epoch, far
-        self.gallery_size, self.test_size = gallery_size, test_size
-        self.evaluation_transform, self.eval_batch_size = evaluation_transform, eval_batch_size
-        self.num_workers = num_workers
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
-        self.sets: dict[str, EvaluationSet] = {}
+        self.gallery_size = gallery_size
         self._drawn: dict[int, Draws] = {}
 
     @property
@@ -121,11 +115,10 @@ class ForegroundDataModule(LightningDataModule):
         for whose, classes in others.items():
             self._check_classes(whose, classes)
         if stage in ("test", "predict"):
-            self.sets = {name: self._held(source) for name, source in self.tests.items()}
+            self.sets = {name: self.evaluation_set(source) for name, source in self.tests.items()}
             return
-        self.sets = {} if self.validation is None else {"validation": self._held(self.validation)}
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        samplers = [self._sampler(number, rank, world_size) for number in range(len(self.phases))]
+        self.sets = {} if self.validation is None else {"validation": self.evaluation_set(self.validation)}
+        samplers = [self._sampler(number) for number in range(len(self.phases))]
         self.sampler = PhasedSampler(samplers, [phase.epochs for phase in self.phases])
         for number in range(len(self.phases)):
             self._check_pair(number)
@@ -145,11 +138,6 @@ class ForegroundDataModule(LightningDataModule):
                 "its images. Give outputs: [semantic] to MeshImages, or take Painted or StoredPairs."
             )
 
-    def _held(self, source: ImageGenerator | ImageDataset) -> EvaluationSet:
-        if isinstance(source, ImageDataset):
-            return RealSet(source.load("test"), self.evaluation_transform)
-        return GeneratedSet(source, self.test_size, self.evaluation_transform)
-
     def draws(self, number: int) -> Draws:
         """Returns the draws of a phase's fixed set.
 
@@ -164,8 +152,9 @@ class ForegroundDataModule(LightningDataModule):
             self._drawn[number] = drawn
         return self._drawn[number]
 
-    def _sampler(self, number: int, rank: int, world_size: int) -> EpochSampler:
+    def _sampler(self, number: int) -> EpochSampler:
         draws, phase, steps = self.draws(number), self.phases[number], self.steps_per_epoch
+        rank, world_size = self.ranks
         if not phase.sets:
             return ConcatenationSampler(draws, 0, self.batch_size, steps, self.seed, rank, world_size)
         label, viewpoint, light = _annotations(phase.generator, draws)
@@ -188,22 +177,11 @@ class ForegroundDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
         """Validation images; no loader if there are none."""
-        return self._loader("validation") if self.sets else []
+        return self.evaluation_loader("validation") if self.sets else []
 
-    def test_dataloader(self) -> dict[str, DataLoader[Draws]]:
-        """The sets in `tests`, by name."""
-        return {name: self._loader(name) for name in self.sets}
-
-    def _loader(self, name: str) -> DataLoader[Draws]:
-        return self.sets[name].loader(self.eval_batch_size, self.num_workers, self.trainer)
-
-    def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
-        """Makes the images of a batch of draws, on its device."""
-        assert self.trainer is not None  # Lightning calls this hook from a trainer only
-        if self.trainer.training:
-            self.sampler.trained += 1
-            return self._make(batch, batch["phase"])
-        return list(self.sets.values())[dataloader_idx].batch(batch)
+    def training_batch(self, draws: Draws) -> Batch:
+        """See `DrawnDataModule.training_batch`."""
+        return self._make(draws, draws["phase"])
 
     def _make(self, draws: Draws, number: int) -> Batch:
         made = self.phases[number].generator.generate(draws, draws["bucket"].device)
@@ -223,20 +201,6 @@ class ForegroundDataModule(LightningDataModule):
             places.append(torch.arange(len(rows)))
         order = torch.cat(places).argsort(stable=True)
         return Batch(**{key: table[order] for key, table in join(batches).items()})  # type: ignore
-
-    def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        """Returns images of a test set to look at, values in [0, 1]."""
-        return self.sets[name].show(index)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns where the next batch comes from."""
-        assert self.trainer is not None
-        return self.sampler.position(self.trainer.is_last_batch)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continues with the batch after the last one that was trained on."""
-        if hasattr(self, "sampler"):  # testing draws nothing
-            self.sampler.resume(state_dict["epoch"], state_dict["batch"])
 
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of each phase's fixed set, and of each set that is scored."""

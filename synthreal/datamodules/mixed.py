@@ -1,17 +1,14 @@
 """Real and synthetic images in one batch: what share of each, and what is synthetic data worth."""
 
-import os
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from lightning.pytorch import LightningDataModule
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, LabelledImages, join, select_draws, synthetic_batch
-from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
+from synthreal.datamodules.drawn import DrawnDataModule
+from synthreal.datamodules.evaluation import RealSet
 from synthreal.datamodules.fixed import fixed_set, make_once
 from synthreal.datamodules.leaks import Overlap, without_leaks
 from synthreal.datamodules.loading import batch_loader, real_rows, with_pixels
@@ -31,7 +28,7 @@ TrainingSampler = MixingSampler | ConcatenationSampler | AlignedSampler
 """What a training batch may come from."""
 
 
-class MixedDataModule(LightningDataModule):
+class MixedDataModule(DrawnDataModule):
     """Each training batch holds real and synthetic images, by an exact ratio or in proportion to their numbers.
 
     The loader hands over draws; `on_after_batch_transfer` makes the synthetic images where the model lives, and
@@ -94,7 +91,7 @@ class MixedDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(evaluation_transform, test_size, eval_batch_size, num_workers, seed)
         if ratio is None and curriculum:
             raise ConfigError("A curriculum changes the ratio, and there is none: set ratio.")
         if min(curriculum or [1]) < 1:
@@ -108,11 +105,7 @@ class MixedDataModule(LightningDataModule):
         self.parts_per_class = {"validation": validation_per_class, "train": real_per_class}
         self.folds, self.fold, self.overlap = folds, fold, overlap
         self.transforms = {_REAL: real_transform, _SYNTHETIC: synthetic_transform}
-        self.evaluation_transform = evaluation_transform
-        self.tests, self.test_size = tests or {}, test_size
-        self.eval_batch_size, self.num_workers = eval_batch_size, num_workers
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
-        self.sets: dict[str, EvaluationSet] = {}
+        self.tests = tests or {}
         self.kept: LabelledImages | None = None
 
     @property
@@ -131,13 +124,13 @@ class MixedDataModule(LightningDataModule):
         for name, source in self.tests.items():
             self._check_classes(source.classes, f"the test set {name!r}")  # now, not after the training
         if stage in ("test", "predict"):
-            self._set_up_tests()
+            sources = {"real": self.dataset, **self.tests}
+            self.sets = {name: self.evaluation_set(source) for name, source in sources.items()}
             return
         self._set_up_images()
         self._check_classes(self.generator.classes, "the generator")
         self.fixed_set, self.kept = fixed_set(self.generator, self.synthetic_size, self.seed), None
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        self.sampler = self.make_sampler(rank, world_size)
+        self.sampler = self.make_sampler(*self.ranks)
         self._check_shapes()
 
     def _set_up_images(self) -> None:
@@ -151,15 +144,6 @@ class MixedDataModule(LightningDataModule):
         self.sets = {"validation": RealSet(held_out, self.evaluation_transform)}
         if isinstance(self.train_images, LabelledImages):
             self.generator.bind(self.train_images)
-
-    def _set_up_tests(self) -> None:
-        steps = self.evaluation_transform
-        self.sets = {"real": RealSet(self.dataset.load("test"), steps)}
-        for name, source in self.tests.items():
-            if isinstance(source, ImageDataset):
-                self.sets[name] = RealSet(source.load("test"), steps)
-            else:
-                self.sets[name] = GeneratedSet(source, self.test_size, steps)
 
     def _check_classes(self, others: Sequence[str], whose: str) -> None:
         if tuple(others) != self.classes:
@@ -214,26 +198,15 @@ class MixedDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]] | list[DataLoader[Draws]]:
         """Real images held out for validation; no loader if there are none."""
-        return self._loader("validation") if len(self.sets["validation"]) else []
-
-    def test_dataloader(self) -> dict[str, DataLoader[Draws]]:
-        """The real test set, and those in `tests`, by name."""
-        return {name: self._loader(name) for name in self.sets}
+        return self.evaluation_loader("validation") if len(self.sets["validation"]) else []
 
     def predict_dataloader(self) -> DataLoader[Draws]:
         """The real test set."""
-        return self._loader("real")
+        return self.evaluation_loader("real")
 
-    def _loader(self, name: str) -> DataLoader[Draws]:
-        return self.sets[name].loader(self.eval_batch_size, self.num_workers, self.trainer)
-
-    def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
-        """Makes the images of a batch of draws, on its device."""
-        assert self.trainer is not None  # Lightning calls this hook from a trainer only
-        if self.trainer.training:
-            self.sampler.trained += 1
-            return self.assemble(batch, self.sampler.trained - 1)
-        return list(self.sets.values())[dataloader_idx].batch(batch)
+    def training_batch(self, draws: Draws) -> Batch:
+        """See `DrawnDataModule.training_batch`."""
+        return self.assemble(draws, self.sampler.trained - 1)
 
     def assemble(self, draws: Draws, step: int) -> Batch:
         """Returns the real and the synthetic images that draws ask for, transformed; real ones first.
@@ -269,20 +242,6 @@ class MixedDataModule(LightningDataModule):
             if sum(len(batch["label"]) for batch in batches) >= count:
                 break
         return join(batches)
-
-    def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        """Returns images of a test set to look at, values in [0, 1]."""
-        return self.sets[name].show(index)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns where the next batch comes from."""
-        assert self.trainer is not None
-        return self.sampler.position(self.trainer.is_last_batch)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continues with the batch after the last one that was trained on."""
-        if hasattr(self, "sampler"):  # testing draws nothing
-            self.sampler.resume(state_dict["epoch"], state_dict["batch"])
 
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of the real images, of the fixed synthetic set, and of each set that is scored."""

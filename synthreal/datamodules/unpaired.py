@@ -173,4 +173,4 @@ class UnpairedDataModule(MixedDataModule):
 
     def val_dataloader(self) -> dict[str, DataLoader[Draws]] | list[DataLoader[Draws]]:
         """Real images held out for validation, and as many synthetic ones; no loader if none are held out."""
-        return {name: self._loader(name) for name in self.sets} or []
+        return {name: self.evaluation_loader(name) for name in self.sets} or []

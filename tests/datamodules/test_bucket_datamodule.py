@@ -40,7 +40,7 @@ def test_real_images_come_first_and_each_row_is_what_its_draw_says():
     data = make(Flat(), real_per_batch=6, synthetic_per_batch=4)
     data.setup("fit")
     draws = next(iter(data.sampler))
-    batch = data.assemble(draws, "train")
+    batch = data.training_batch(draws)
     assert batch["domain"].tolist() == [Domain.REAL] * 6 + [Domain.SYNTHETIC] * 4
     assert batch["bucket"].tolist() == [-1] * 6 + draws["bucket"].tolist()
     assert torch.equal(batch["image"][:6], data.images["train"].images[draws["real"]].float() / 255)
