@@ -14,7 +14,24 @@ from synthreal.errors import ConfigError
 from synthreal.networks.reconstruction import Reconstruction, Reconstructor
 
 
-class FCN(Reconstructor):
+class _Layers(Reconstructor):
+    """One layer after the other, from images of a fixed size to M'."""
+
+    def __init__(self, image_size: int, layers: nn.Module) -> None:
+        super().__init__()
+        self.image_size, self.layers = image_size, layers
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Float[Tensor, "b c h w"]) -> Reconstruction:
+        """Returns M' for images in [0, 1], or for such images with noise in them.
+
+        Raises:
+            ConfigError: If the images are not of the size that the network was built for.
+        """
+        return Reconstruction(self.layers(prepared(image, self.image_size)).to(image.dtype), None, None)
+
+
+class FCN(_Layers):
     """The encoder's convolutions and the decoder's deconvolutions, nothing between: no code of the whole image.
 
     Args:
@@ -34,24 +51,14 @@ class FCN(Reconstructor):
         widths: Sequence[int] = (64, 64, 64, 128, 128),
         dropout: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.image_size = image_size
-        self.layers = nn.Sequential(
-            encoder(image_size, in_channels, widths, dropout), decoder(image_size, widths, dropout)
-        )
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, image: Float[Tensor, "b c h w"]) -> Reconstruction:
-        """Returns M' for images in [0, 1], or for such images with noise in them.
-
-        Raises:
-            ConfigError: If the images are not of the size that the network was built for.
-        """
-        return Reconstruction(self.layers(prepared(image, self.image_size)).to(image.dtype), None, None)
+        layers = (encoder(image_size, in_channels, widths, dropout), decoder(image_size, widths, dropout))
+        super().__init__(image_size, nn.Sequential(*layers))
 
 
-class DeconvNet(Reconstructor):
+class DeconvNet(_Layers):
     """The variational coder's layers without its latent: the code of the whole image is a hidden layer.
+
+    A training batch has at least 2 images.
 
     Args:
         image_size: Side of the images, pixels, at least 2 to the number of widths.
@@ -72,21 +79,8 @@ class DeconvNet(Reconstructor):
         hidden: int = 128,
         dropout: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.image_size = image_size
-        self.layers = nn.Sequential(
-            code_of_image(image_size, in_channels, widths, hidden, dropout),
-            image_of_code(image_size, widths, hidden, dropout),
-        )
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, image: Float[Tensor, "b c h w"]) -> Reconstruction:
-        """Returns M' for images in [0, 1], or for such images with noise in them; a training batch has at least 2.
-
-        Raises:
-            ConfigError: If the images are not of the size that the network was built for.
-        """
-        return Reconstruction(self.layers(prepared(image, self.image_size)).to(image.dtype), None, None)
+        code = code_of_image(image_size, in_channels, widths, hidden, dropout)
+        super().__init__(image_size, nn.Sequential(code, image_of_code(image_size, widths, hidden, dropout)))
 
 
 def prepared(image: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h w"]:
