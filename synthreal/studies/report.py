@@ -103,7 +103,7 @@ def _curve_figures(study: Study, results: pd.DataFrame, rates: dict[str, Exchang
 
 
 def png(figure: Figure) -> bytes:
-    """Returns a figure as a PNG file; one of half a megabyte and more (photos) gets 256 colours, a third of the size."""
+    """Returns a figure as a PNG file; one of half a megabyte or more (photos) gets 256 colours."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     if buffer.tell() < _LARGE:
