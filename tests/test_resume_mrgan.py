@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 
 from synthreal.callbacks import RandomState
 from synthreal.datamodules import UnpairedDataModule
 from synthreal.datasets import Digits
 from synthreal.generators import Glyphs
 from synthreal.modules import MrGAN
+from tests.trainer_parts import quiet_trainer
 
 PER_STAGE = 2 + 2 + 3 * 3  # batches
 EPOCH = 5
@@ -78,16 +79,7 @@ class Record(Callback):
 def train(workers=0, resume=None, folder=None, **settings):
     model, record = make_model(**settings), Record(folder)
     torch.manual_seed(99 if resume else 1)  # a resumed process starts from another random state
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=-1,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        log_every_n_steps=1,
-        callbacks=[RandomState(), record],
-    )
+    trainer = quiet_trainer(max_epochs=-1, log_every_n_steps=1, callbacks=[RandomState(), record])
     trainer.fit(model, datamodule=make_data(workers), ckpt_path=resume)
     return model, record, trainer
 

@@ -109,6 +109,13 @@ def report(rows: Sequence[Row], output: Path) -> None:
         writer.writerows(lines)
 
 
+def run(benchmark: Callable[[], Sequence[Row]]) -> None:
+    """Runs a benchmark on one thread and reports its rows; `--output` is read first."""
+    output = parse_output()
+    torch.set_num_threads(1)
+    report(benchmark(), output)
+
+
 def _short(line: dict[str, object]) -> dict[str, str]:
     return {name: f"{value:.5g}" if isinstance(value, float) else str(value) for name, value in line.items()}
 

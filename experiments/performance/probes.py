@@ -7,9 +7,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import torch
 from fitting import PAPER_EPOCH, Clock, Fit
-from measure import Row, parse_output, report
+from measure import Row, run
 
 STEPS, EPOCHS = 100, 10
 
@@ -31,12 +30,5 @@ def measure() -> list[Row]:
     return rows
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    output = parse_output()
-    torch.set_num_threads(1)
-    report(measure(), output)
-
-
 if __name__ == "__main__":
-    main()
+    run(measure)

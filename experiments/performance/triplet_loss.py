@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 import torch
-from measure import Row, parse_output, report, speed_row
+from measure import Row, run, speed_row
 from torch import Tensor
 from torch.nn import functional as F
 from turns import cpu_turns
@@ -103,12 +103,5 @@ def compare() -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    output = parse_output()
-    torch.set_num_threads(1)
-    report(compare(), output)
-
-
 if __name__ == "__main__":
-    main()
+    run(compare)

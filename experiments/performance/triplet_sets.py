@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from measure import Row, parse_output, report, speed_row
+from measure import Row, run, speed_row
 from torch import nn
 from torch.nn import functional as F
 from turns import cpu_turns
@@ -104,12 +104,5 @@ def compare() -> list[Row]:
     return [*rows, share(f"one set of {SAMPLES}", "s", each, step, f"{peer}, for one set")]
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    output = parse_output()
-    torch.set_num_threads(1)
-    report(compare(), output)
-
-
 if __name__ == "__main__":
-    main()
+    run(compare)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from scipy.linalg import sqrtm
 from torch import nn
 
@@ -13,26 +12,16 @@ from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
 from synthreal.generators import Glyphs, StoredImages
-from synthreal.modules import MrGAN, Passthrough
+from synthreal.modules import Passthrough
 from synthreal.networks.pooled_pixels import PooledPixels
+from tests.modules.mrgan_parts import mrgan, quiet
 
 PER_STAGE = 3  # batches
 
 
-def mrgan(trained_stages, stages=("r-s", "rr-rs"), seed=0):
+def mrgan_after(trained_stages):
     """Stages that change images a lot, as if so many of them were trained."""
-    torch.manual_seed(seed)
-    module = MrGAN(
-        stages=list(stages),
-        generator="c7s1-4,d8,R8,u4,c7s1-1",
-        discriminator="C4",
-        in_channels=1,
-        iterations=1,
-        decay_from=0,
-        generator_updates=2,
-        pretrain_generators=1,
-        pretrain_discriminators=0,
-    )
+    module = mrgan(iterations=1, decay_from=0, pretrain_generators=1, pretrain_discriminators=0)
     for name, weight in module.refiner.named_parameters():
         if name.endswith("weight") and weight.ndim == 4:
             weight.data.mul_(6)
@@ -45,24 +34,12 @@ def digits(**settings):
     return UnpairedDataModule(Digits(8, 1740), options.pop("generator", Glyphs(8)), **options)
 
 
-def quiet(callback, **settings):
-    return Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=[callback],
-        **settings,
-    )
-
-
 def distances(trainer):
     return {name: float(value) for name, value in trainer.callback_metrics.items() if "frechet" in name}
 
 
 def scores_of(module, data, features=None):
-    trainer = quiet(FrechetDistance(features))
+    trainer = quiet(callbacks=[FrechetDistance(features)])
     trainer.test(module, datamodule=data, verbose=False)
     return distances(trainer)
 
@@ -104,7 +81,7 @@ def expected(module, real, synthetic, counts, features):
 
 @pytest.mark.parametrize("trained_stages", [1, 2])
 def test_of_a_test_as_numpy_and_scipy_have_it(trained_stages):
-    module, data = mrgan(trained_stages), digits()
+    module, data = mrgan_after(trained_stages), digits()
     found = scores_of(module, data)
     real, synthetic = images(data.sets["real"]), images(data.sets["synthetic"])
     wanted = expected(module, real, synthetic, range(trained_stages + 1), pooled)
@@ -113,8 +90,8 @@ def test_of_a_test_as_numpy_and_scipy_have_it(trained_stages):
 
 
 def test_of_a_validation_and_not_of_the_one_before():
-    module, data = mrgan(2), digits(validation_per_class=3)
-    trainer = quiet(FrechetDistance(PooledPixels(2)))
+    module, data = mrgan_after(2), digits(validation_per_class=3)
+    trainer = quiet(callbacks=[FrechetDistance(PooledPixels(2))])
     for _ in range(2):
         trainer.validate(module, datamodule=data, verbose=False)
     pair = (images(held) for held in data.sets.values())
@@ -126,7 +103,7 @@ def test_of_a_validation_and_not_of_the_one_before():
 def test_of_features_of_one_s_own():
     torch.manual_seed(2)
     network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1))  # [B, 3, 1, 1]
-    module, data = mrgan(1), digits()
+    module, data = mrgan_after(1), digits()
     found = scores_of(module, data, network)
     assert not network.training
     assert not any(weight.requires_grad for weight in network.parameters())
@@ -139,14 +116,14 @@ def test_of_features_of_one_s_own():
 
 
 def test_equal_sets_are_not_apart():
-    found = scores_of(mrgan(1), digits(generator=StoredImages(Digits(8, 1740), "test")), PooledPixels(2))
+    found = scores_of(mrgan_after(1), digits(generator=StoredImages(Digits(8, 1740), "test")), PooledPixels(2))
     assert found["test/frechet/to_real_0"] == pytest.approx(0, abs=1e-5)
     assert found["test/frechet/to_synthetic_0"] == pytest.approx(0, abs=1e-5)
     assert found["test/frechet/to_real_1"] > 0.01
 
 
 def test_further_test_sets_are_left_out():
-    module = mrgan(1)
+    module = mrgan_after(1)
     alone = scores_of(module, digits())
     among_others = scores_of(module, digits(tests={"bare": Glyphs(8, noise=(0, 0)), "train": Digits(8, 100)}))
     assert among_others == alone
@@ -155,25 +132,16 @@ def test_further_test_sets_are_left_out():
 
 
 def test_one_image_is_too_few():
-    found = scores_of(mrgan(1), digits(test_size=1))
+    found = scores_of(mrgan_after(1), digits(test_size=1))
     assert found == {}
 
 
 def test_training_is_the_same_with_it():
     states = []
     for callbacks in ([], [FrechetDistance()]):
-        module, data = mrgan(0).train(), digits(validation_per_class=2)
+        module, data = mrgan_after(0).train(), digits(validation_per_class=2)
         torch.manual_seed(4)
-        trainer = Trainer(
-            accelerator="cpu",
-            max_epochs=-1,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-            val_check_interval=1,
-            callbacks=callbacks,
-        )
+        trainer = quiet(val_check_interval=1, callbacks=callbacks)
         trainer.fit(module, datamodule=data)
         states.append(module.refiner.state_dict())
         assert ("val/frechet/to_real_2" in trainer.callback_metrics) == bool(callbacks)
@@ -183,7 +151,7 @@ def test_training_is_the_same_with_it():
 def test_another_module_is_refused():
     data = GeneratedDataModule(Glyphs(8), 4)
     with pytest.raises(ConfigError, match="FrechetDistance follows an MrGAN, not a Passthrough"):
-        quiet(FrechetDistance()).predict(Passthrough(), datamodule=data)
+        quiet(callbacks=[FrechetDistance()]).predict(Passthrough(), datamodule=data)
 
 
 def test_it_is_named_in_a_config(tmp_path):

@@ -1,11 +1,8 @@
 """Figures of reconstructions and latent space: when, of what, and without a trace in the training."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
@@ -16,6 +13,7 @@ from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Glyphs
 from synthreal.plots import image_rows
+from tests.callbacks.figure_parts import Modes, figures
 from tests.modules.gmcml_parts import CLASSES, Codes, data, gmcml, trainer
 
 WIDTHS = {"image_size": 8, "widths": [4, 6]}
@@ -33,10 +31,6 @@ def fit(module, callbacks, held=None, steps=10, ckpt_path=None, **settings):
     loop = trainer(callbacks=callbacks, **{**options, **settings})
     loop.fit(module, datamodule=held or data(), ckpt_path=ckpt_path)
     return loop
-
-
-def figures():
-    return sorted(path.stem for path in Path().rglob("*.png"))
 
 
 def numbered(*steps):
@@ -77,16 +71,6 @@ def test_a_resumed_run_goes_on(drawn):
 def test_nothing_is_kept_without_a_run_s_folder(settings):
     fit(coded(), [Reconstructions(1), DescriptorMaps(), NoiseCurves()], **settings)
     assert figures() == []
-
-
-class Modes(Callback):
-    """Whether each part trains, after the figures are drawn."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.seen.append([part.training for part in pl_module.modules()])
 
 
 def test_training_is_the_same_with_all_figures():

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
@@ -14,26 +13,16 @@ from synthreal.datamodules import MixedDataModule, UnpairedDataModule
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Glyphs
-from synthreal.modules import Classifier, MrGAN
+from synthreal.modules import Classifier
 from synthreal.plots import image_rows
+from tests.callbacks.figure_parts import Modes, figures
+from tests.modules.mrgan_parts import mrgan, quiet
 
 PER_STAGE = 5  # batches
 
 
-def mrgan(stages=("r-s", "rr-rs")):
-    torch.manual_seed(0)
-    return MrGAN(
-        stages=list(stages),
-        generator="c7s1-4,d8,R8,u4,c7s1-1",
-        discriminator="C4",
-        in_channels=1,
-        iterations=1,
-        decay_from=0,
-        generator_updates=2,
-        pretrain_generators=2,
-        pretrain_discriminators=1,
-        generator_rate=1e-2,
-    )
+def short_mrgan(stages=("r-s", "rr-rs")):
+    return mrgan(stages, iterations=1, decay_from=0, generator_rate=1e-2)
 
 
 def digits():
@@ -42,27 +31,15 @@ def digits():
 
 def fit(module, data=None, callbacks=(), **settings):
     torch.manual_seed(3)
-    options = {"logger": CSVLogger(".", name="", version="run"), "max_epochs": -1, **settings}
-    trainer = Trainer(
-        accelerator="cpu",
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        log_every_n_steps=100,
-        callbacks=list(callbacks),
-        **options,
-    )
+    options = {"logger": CSVLogger(".", name="", version="run"), "log_every_n_steps": 100, **settings}
+    trainer = quiet(callbacks=list(callbacks), **options)
     trainer.fit(module, datamodule=data or digits())
     return trainer
 
 
-def figures():
-    return sorted(path.stem for path in Path().rglob("*.png"))
-
-
 @pytest.mark.parametrize(("every", "batches"), [(3, [3, 6, 9, 10]), (5, [5, 10]), (10, [10]), (1000, [10])])
 def test_figures_every_so_many_batches_and_at_the_end(every, batches):
-    fit(mrgan(), callbacks=[RefinedImages(every)])
+    fit(short_mrgan(), callbacks=[RefinedImages(every)])
     assert figures() == [f"refined_{number:06d}" for number in batches]
     assert Path("run/figures/refined_000010.png").is_file()
     with Image.open("run/figures/refined_000010.png") as picture:
@@ -71,24 +48,14 @@ def test_figures_every_so_many_batches_and_at_the_end(every, batches):
 
 @pytest.mark.parametrize("settings", [{"logger": False}, {"fast_dev_run": 2}])
 def test_nothing_is_kept_without_a_run_s_folder(settings):
-    fit(mrgan(), callbacks=[RefinedImages(1)], **settings)
+    fit(short_mrgan(), callbacks=[RefinedImages(1)], **settings)
     assert figures() == []
-
-
-class Modes(Callback):
-    """Whether each part trains, before and after the figures are drawn."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.seen.append([part.training for part in pl_module.modules()])
 
 
 def test_training_is_the_same_with_figures():
     states, modes = [], []
     for number, drawing in enumerate(([], [RefinedImages(3)])):
-        module, watch = mrgan(), Modes()
+        module, watch = short_mrgan(), Modes()
         run = CSVLogger(".", name="", version=f"run_{number}")
         fit(module, callbacks=[*drawing, watch], logger=run)
         states.append(module.state_dict())
@@ -106,7 +73,7 @@ def test_training_is_the_same_with_figures():
 def test_rows_are_the_examples_after_each_stage_and_mapped_back(stages, monkeypatch):
     drawn = []
     monkeypatch.setattr(refined_images, "image_rows", lambda panels: drawn.append(panels) or image_rows(panels))
-    module, data = mrgan(stages), digits()
+    module, data = short_mrgan(stages), digits()
     fit(module, data, callbacks=[RefinedImages(PER_STAGE)])
     first, last = drawn
     assert list(first) == list(last) == ["synthetic to real", "real to synthetic"]
@@ -139,7 +106,7 @@ def test_figures_are_at_least_a_batch_apart(every):
 def test_other_modules_and_other_data_are_refused():
     mixed = MixedDataModule(Digits(16, 200), Glyphs(16), batch_size=8)
     with pytest.raises(ConfigError, match="not a MrGAN of a MixedDataModule's"):
-        fit(mrgan(), mixed, callbacks=[RefinedImages()])
+        fit(short_mrgan(), mixed, callbacks=[RefinedImages()])
     with pytest.raises(ConfigError, match="not a Classifier of a MixedDataModule's"):
         fit(Classifier(network_args={"image_size": 16}), mixed, callbacks=[RefinedImages()])
 

@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
 from PIL import Image
 
 from synthreal.batch import synthetic_batch
@@ -14,6 +13,7 @@ from synthreal.datamodules import GeneratedDataModule
 from synthreal.generators import ImageGenerator
 from synthreal.modules import Passthrough
 from synthreal.spaces import Categorical, Continuous, Product
+from tests.trainer_parts import quiet_trainer
 
 COUNT, PART = 20, 6
 MAPS = ("mask", "depth", "normals", "semantic")
@@ -58,13 +58,9 @@ def data_set(count=COUNT, batch_size=PART, seed=3, **settings):
 
 
 def predict(output, data=None, module=None, callbacks=(), devices=1, limit=1.0, **settings):
-    trainer = Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
         devices=devices,
         strategy="ddp_fork" if devices > 1 else "auto",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         use_distributed_sampler=False,
         limit_predict_batches=limit,
         callbacks=[DatasetWriter(str(output), **settings), *callbacks],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
@@ -15,6 +15,7 @@ from synthreal.datasets import ImageDataset
 from synthreal.datasets.files import LabelledFiles
 from synthreal.generators import ImageGenerator
 from synthreal.spaces import Categorical, Continuous, Product
+from tests.trainer_parts import quiet_trainer
 
 CLASSES = ("ant", "bee", "cow")
 FIRST = {"train": 0, "validation": 100, "test": 200}
@@ -128,14 +129,10 @@ def ready(*args, stage="fit", **settings):
 
 
 def trainer(folder=".", devices=1, callbacks=(), **limits):
-    return Trainer(
+    return quiet_trainer(
         default_root_dir=folder,
-        accelerator="cpu",
         devices=devices,
         strategy="ddp_fork" if devices > 1 else "auto",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         enable_checkpointing=bool(callbacks),
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

@@ -7,8 +7,8 @@ import torch
 from synthreal.batch import Domain
 from synthreal.generators import StoredImages
 from synthreal.preview import preview_panels
-from tests.datamodules.mixed_parts import Noise, Plus, epoch, numbers
-from tests.datamodules.unpaired_parts import CPU, SIDE, PhotoFiles, Photos, Seen, Stripes, joined, make, ready, trainer
+from tests.datamodules.mixed_parts import Noise, Plus, epoch, numbers, trainer
+from tests.datamodules.unpaired_parts import CPU, SIDE, PhotoFiles, Photos, Seen, Stripes, joined, make, ready
 
 
 @pytest.mark.parametrize("generator", [Stripes(), StoredImages(Photos(test=50), "test")], ids=["new", "stored"])

@@ -7,8 +7,8 @@ from synthreal.batch import Domain
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, StoredImages
 from synthreal.samplers import even_draws
-from tests.datamodules.mixed_parts import Noise, Plus, epoch, numbers
-from tests.datamodules.unpaired_parts import CPU, SIDE, PhotoFiles, Photos, Seen, Stripes, joined, make, ready, trainer
+from tests.datamodules.mixed_parts import Noise, Plus, epoch, numbers, trainer
+from tests.datamodules.unpaired_parts import CPU, SIDE, PhotoFiles, Photos, Seen, Stripes, joined, make, ready
 
 
 def test_validation_has_the_held_out_images_and_as_many_synthetic_ones():

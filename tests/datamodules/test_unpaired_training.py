@@ -6,8 +6,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from synthreal.datamodules import MixedDataModule
 from synthreal.generators import StoredImages
-from tests.datamodules.mixed_parts import Noise
-from tests.datamodules.unpaired_parts import Photos, Seen, Stripes, make, ready, trainer
+from tests.datamodules.mixed_parts import Noise, trainer
+from tests.datamodules.unpaired_parts import Photos, Seen, Stripes, make, ready
 
 
 def test_fingerprints_say_what_was_trained_and_scored_on():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from PIL import Image
 from torch import nn
 
@@ -95,23 +95,6 @@ def ready(*args, stage="fit", **settings):
     data = make(*args, **settings)
     data.setup(stage)
     return data
-
-
-def trainer(devices=1, callbacks=(), **limits):
-    return Trainer(
-        default_root_dir=".",
-        accelerator="cpu",
-        devices=devices,
-        strategy="ddp_fork" if devices > 1 else "auto",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=bool(callbacks),
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        callbacks=list(callbacks),
-        **limits,
-    )
 
 
 def joined(batches):

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
 from PIL import Image
 
 from synthreal.batch import synthetic_batch
@@ -15,6 +14,7 @@ from synthreal.generators import ImageGenerator
 from synthreal.modules import Passthrough
 from synthreal.spaces import Categorical, Circular, Continuous, Product
 from tests.datasets.rendered_parts import rewrite
+from tests.trainer_parts import quiet_trainer
 
 COUNT, PART = 60, 25
 CLASSES = ["ant", "nan", "cow"]
@@ -46,13 +46,7 @@ class Views(ImageGenerator):
 
 
 def write(output, generator=None, layout="folders", outputs=("semantic",)):
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[DatasetWriter(str(output), layout, list(outputs))],
-    )
+    trainer = quiet_trainer(callbacks=[DatasetWriter(str(output), layout, list(outputs))])
     data = GeneratedDataModule(generator or Views(), COUNT, PART, seed=5)
     trainer.predict(Passthrough(), datamodule=data, return_predictions=False)
 

@@ -3,7 +3,6 @@
 import csv
 
 import torch
-from lightning.pytorch import Trainer
 
 from synthreal.batch import synthetic_batch
 from synthreal.callbacks import DatasetWriter
@@ -12,6 +11,7 @@ from synthreal.datasets.rendered import RenderedFolder
 from synthreal.generators import ImageGenerator
 from synthreal.modules import Passthrough
 from synthreal.spaces import Categorical, Continuous, Product
+from tests.trainer_parts import quiet_trainer
 
 COUNT, PART = 150, 40
 CLASSES = ["ant", "nan", "cow"]  # one that pandas would take for a missing value
@@ -47,14 +47,8 @@ def data_set(**settings):
 
 
 def write(output, limit=1.0, layout="folders", transparent=False, **settings):
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_predict_batches=limit,
-        callbacks=[DatasetWriter(str(output), layout, transparent=transparent)],
-    )
+    writer = DatasetWriter(str(output), layout, transparent=transparent)
+    trainer = quiet_trainer(limit_predict_batches=limit, callbacks=[writer])
     trainer.predict(Passthrough(), datamodule=data_set(**settings), return_predictions=False)
 
 

@@ -9,15 +9,13 @@ import torch
 
 from synthreal.batch import Domain, Draws, synthetic_batch
 from synthreal.datasets import Digits, Noise
-from synthreal.datasets.by_class import by_class
-from synthreal.datasets.pictures import Pictures, PictureSource
 from synthreal.errors import ConfigError
 from synthreal.generators import Glyphs, ImageGenerator, Painted, StoredImages
 from synthreal.rendering.palette import class_colours
 from synthreal.samplers import even_draws
 from synthreal.spaces import Categorical, Continuous, Product
+from tests.generators.mesh_parts import CPU, Plain, rows, same
 
-CPU = torch.device("cpu")
 SIZE = 12
 
 
@@ -38,24 +36,6 @@ class Grey(ImageGenerator):
 
     def name(self, draws):
         return {"model": [f"shade_{shade:.1f}" for shade in draws["parameters"][:, 1].tolist()]}
-
-
-class Plain(PictureSource):
-    """Pictures of one grey each; each class has its own two."""
-
-    def load(self, classes):
-        grey = torch.arange(2 * len(classes), dtype=torch.uint8) * 40 + 30
-        images = grey.view(-1, 1, 1, 1).expand(-1, 3, 16, 16).contiguous()
-        members = [[2 * i, 2 * i + 1] for i in range(len(classes))]
-        return Pictures(images, tuple(f"plain_{i}" for i in range(len(grey))), by_class(members))
-
-
-def part(draws, index):
-    return Draws(**{key: value[index] for key, value in draws.items()})
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def on_glyphs():
@@ -126,7 +106,7 @@ def test_a_batch_is_its_samples_and_leaves_global_random_numbers_alone():
     batch = generator.generate(draws, CPU)
     assert torch.equal(torch.get_rng_state(), before)
     for i in range(17):
-        alone = on_glyphs().generate(part(draws, slice(i, i + 1)), CPU)
+        alone = on_glyphs().generate(rows(draws, slice(i, i + 1)), CPU)
         for key, value in batch.items():
             torch.testing.assert_close(value[i : i + 1], alone[key], atol=1e-6, rtol=0)
     for twin in (copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))):

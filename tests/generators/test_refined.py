@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from PIL import Image
 
 from synthreal.batch import Domain, LabelledImages, select_draws
@@ -21,6 +20,7 @@ from synthreal.generators.fingerprint import digest, fingerprint
 from synthreal.modules import Passthrough
 from synthreal.networks.refiner import Refiner
 from synthreal.samplers import even_draws
+from tests.trainer_parts import quiet_trainer
 
 CPU = torch.device("cpu")
 LAYERS = "c7s1-4,d8,R8,u4,c7s1-1"
@@ -180,16 +180,8 @@ def test_mixed_with_real_images(synthetic_size):
 
 
 def write(generator, output, count=None):
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-        callbacks=[DatasetWriter(output)],
-    )
     data = GeneratedDataModule(generator, count, batch_size=8, seed=4)
+    trainer = quiet_trainer(callbacks=[DatasetWriter(output)])
     trainer.predict(Passthrough(), datamodule=data, return_predictions=False)
     with (Path(output) / "manifest.csv").open() as file:
         table = list(csv.DictReader(file))

@@ -3,11 +3,11 @@
 import types
 
 import torch
-from lightning.pytorch import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
 from synthreal.modules import Classifier
+from tests.trainer_parts import quiet_trainer
 
 CORAL, DANN = "synthreal.losses.DeepCORAL", "synthreal.losses.DANN"
 
@@ -65,14 +65,7 @@ FIVE = [batch_of(seed) for seed in range(5)]
 
 
 def fit(module, batches=FIVE, resume=None, **settings):
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        **settings,
-    )
+    trainer = quiet_trainer(**settings)
     data = batches if isinstance(batches, DataLoader) else loader_of(*batches)
     trainer.fit(module, data, loader_of(FIVE[0]), ckpt_path=resume)
     return trainer

@@ -4,7 +4,6 @@ import types
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
 from torch import nn
 
 from synthreal.batch import Domain
@@ -58,17 +57,6 @@ def with_trainer(module, step=0, every=50):
 def softmax(logits):
     odds = np.exp(logits - logits.max(1, keepdims=True))
     return odds / odds.sum(1, keepdims=True)
-
-
-def quiet_trainer(**settings):
-    return Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        **settings,
-    )
 
 
 def loader_of(*batches):

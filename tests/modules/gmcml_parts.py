@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import torch
-from lightning.pytorch import Trainer
 from torch import nn
 
 from synthreal.batch import LabelledImages, synthetic_batch
@@ -14,6 +13,7 @@ from synthreal.generators import ImageGenerator
 from synthreal.modules import GMCML
 from synthreal.networks import Reconstruction, Reconstructor
 from synthreal.spaces import Categorical, Circular, Product
+from tests.trainer_parts import quiet_trainer
 
 CLASSES = ("red", "green", "blue")
 SIDE = 8
@@ -89,5 +89,4 @@ def data(*phases, **settings):
 
 
 def trainer(**settings):
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return Trainer(**{"accelerator": "cpu", "enable_checkpointing": False, **quiet, "log_every_n_steps": 1, **settings})
+    return quiet_trainer(**{"log_every_n_steps": 1, **settings})

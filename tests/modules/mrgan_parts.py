@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from torch.utils.data import DataLoader
 
 from synthreal.datamodules import UnpairedDataModule
 from synthreal.datasets import Digits
 from synthreal.generators import Glyphs
 from synthreal.modules import MrGAN
+from tests.trainer_parts import quiet_trainer
 
 # 2 + 1 + 2 × 2 batches a stage, 9 optimiser steps
 NUMBERS = {
@@ -54,16 +55,7 @@ def loader(made):
 
 
 def quiet(**settings):
-    options = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "use_distributed_sampler": False,
-        "max_epochs": -1,
-    }
-    return Trainer(**{**options, **settings})
+    return quiet_trainer(**{"use_distributed_sampler": False, "max_epochs": -1, **settings})
 
 
 def fit(module, made=None, resume=None, data=None, **settings):

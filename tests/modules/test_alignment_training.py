@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule
 from torch.nn import functional as F
 
 from synthreal.modules import Classifier
 from tests.modules.alignment_parts import CORAL, DANN, batch_of, classifier, fit, loader_of
+from tests.trainer_parts import quiet_trainer
 
 
 def test_the_optimiser_holds_every_parameter_once_the_discriminators_too():
@@ -98,15 +99,7 @@ class Shares(LightningDataModule):
 @pytest.mark.filterwarnings("ignore:.*barrier.*")
 def test_two_processes_average_their_gradients_though_one_has_one_domain():
     together, alone = (classifier(DANN, alignment_args={"width": 6}, optimizer_args={"lr": 0.1}) for _ in range(2))
-    settings = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "max_steps": 1}
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy="ddp_fork",
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        **settings,
-    )
+    trainer = quiet_trainer(devices=2, strategy="ddp_fork", use_distributed_sampler=False, max_steps=1)
     trainer.fit(together, datamodule=Shares())
     optimizer = alone.configure_optimizers()
     for shares in ({}, {"synthetic": 0}):

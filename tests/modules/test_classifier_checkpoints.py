@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from synthreal.errors import ConfigError
 from synthreal.modules import Classifier
-from tests.modules.classifier_parts import batch_of, classifier, loader_of, quiet_trainer
+from tests.modules.classifier_parts import batch_of, classifier, loader_of
+from tests.trainer_parts import quiet_trainer
 
 
 def plain(value):
@@ -43,14 +44,7 @@ def test_a_checkpoint_loads_safely_and_needs_nothing_else(tmp_path):
 def fit(module, steps, resume=None, **settings):
     """Trains on the same five batches over and over."""
     batches = [batch_of(seed=seed) for seed in range(5)]
-    trainer = Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **{"enable_checkpointing": False, **settings},
-    )
+    trainer = quiet_trainer(max_steps=steps, **settings)
     trainer.fit(module, loader_of(*batches), loader_of(batches[0]), ckpt_path=resume)
     return trainer
 

@@ -6,7 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningDataModule
 from sklearn import metrics as sk
 
-from tests.modules.classifier_parts import batch_of, classifier, loader_of, quiet_trainer, softmax
+from tests.modules.classifier_parts import batch_of, classifier, loader_of, softmax
+from tests.trainer_parts import quiet_trainer
 
 
 def scored(module, batches):

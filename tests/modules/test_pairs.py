@@ -9,19 +9,9 @@ from synthreal.batch import Domain
 from synthreal.errors import ConfigError
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.networks.refiner import Stage
+from tests.datamodules.mixed_parts import Plus
 
 REAL, SYNTHETIC = int(Domain.REAL), int(Domain.SYNTHETIC)
-
-
-class Plus(nn.Module):
-    """Adds a constant."""
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-    def forward(self, image):
-        return image + self.value
 
 
 class MeanScore(nn.Module):

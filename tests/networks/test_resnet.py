@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from synthreal.errors import ConfigError
 from synthreal.networks.resnet import Block, ResNet
+from tests.networks.training_parts import loss_after
 
 
 @pytest.mark.parametrize(("classes", "depth", "count"), [(9, 20, 269_657), (10, 20, 269_722), (10, 56, 853_018)])
@@ -39,12 +40,7 @@ def test_it_learns_two_colours():
     network, label = ResNet(2, depth=8), torch.arange(32) % 2
     image = 0.1 * torch.rand(32, 3, 16, 16) + 0.8 * label[:, None, None, None]
     optimiser = torch.optim.SGD(network.parameters(), 0.05, 0.9)
-    for _ in range(15):
-        loss = F.cross_entropy(network(image), label)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss.item() < 0.1
+    assert loss_after(15, network, optimiser, image, label) < 0.1
 
 
 @pytest.mark.parametrize("depth", [2, 18, 21])

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from synthreal.errors import ConfigError
 from synthreal.networks.features import last_linear, with_features
 from synthreal.networks.zigzag import Zigzag, ZigzagNet
+from tests.networks.training_parts import loss_after
 
 
 def test_parameters_by_hand():
@@ -131,12 +132,7 @@ def test_it_learns_two_colours():
     image = 0.3 * torch.rand(16, 3, 32, 32)
     image[:, 0] += 0.5 * label[:, None, None]
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
-    for _ in range(20):
-        loss = F.cross_entropy(network(image), label)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss.item() < 0.1
+    assert loss_after(20, network, optimiser, image, label) < 0.1
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (112, 16), (8, 40)])

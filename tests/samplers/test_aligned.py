@@ -12,6 +12,7 @@ from scipy import stats
 from synthreal.errors import ConfigError
 from synthreal.samplers import AlignedSampler, class_draws, even_draws
 from synthreal.spaces import Categorical, Continuous, ParameterSpace, Product, Union
+from tests.samplers.sampler_parts import epoch, equal, joined, own_their_memory, redrawn, resumed
 
 CLASSES = ("ant", "bee", "cow")
 # 5 buckets a class, of a tenth, a tenth, a tenth, nothing and 0.7 of it
@@ -40,23 +41,9 @@ class Lopsided(ParameterSpace):
         return uniform
 
     def assign(self, parameters):
-        raise NotImplementedError
+        raise AssertionError("a sampler only draws")
 
     embed = describe = assign
-
-
-def epoch(sampler, number=0):
-    """All batches of an epoch."""
-    sampler.resume(number, 0)
-    return list(sampler)
-
-
-def joined(batches):
-    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def make(labels=(0, 1, 2, 0, 0, 2, 1, 0, 2, 1, 1, 0), pairs=4, space=UNEQUAL, **settings):
@@ -225,29 +212,22 @@ def test_the_synthetic_images_of_an_epoch_follow_the_prior():
 
 
 def test_draws_are_a_pure_function_of_seed_and_epoch():
-    first = joined(epoch(make(seed=3), 7))
-    torch.manual_seed(0)
-    made = make(seed=3)
-    epoch(made, 2)  # what was drawn before does not matter
-    assert equal(first, joined(epoch(made, 7)))
-    for other in (epoch(made, 8), epoch(make(seed=4), 7)):
+    first, again, others = redrawn(make)
+    assert equal(first, again)
+    for other in others:
         for key in ("real", "seed"):
-            assert not torch.equal(first[key], joined(other)[key])
+            assert not torch.equal(first[key], other[key])
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2])
 def test_a_resumed_epoch_is_the_tail_of_the_full_one(batch):
-    tail = make()
-    tail.resume(3, batch)
-    expected, got = epoch(make(), 3)[batch:], list(tail)
+    expected, got = resumed(make, batch)
     assert len(got) == len(expected) == 3 - batch
     assert all(equal(a, b) for a, b in zip(expected, got, strict=True))
 
 
 def test_batches_do_not_carry_the_epoch_with_them():
-    for batch in make():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
+    assert own_their_memory(make())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from synthreal.errors import ConfigError
 from synthreal.samplers import BucketDistribution, BucketSampler
 from synthreal.spaces import Continuous, Product
 from tests.samplers.bucket_parts import epoch, sampler
-from tests.samplers.sampler_parts import equal, joined
+from tests.samplers.sampler_parts import equal, joined, own_their_memory
 
 
 def test_an_epoch_is_one_pass_over_the_real_images():
@@ -148,10 +148,7 @@ def test_epochs_go_on_from_a_resumed_one():
 
 
 def test_batches_do_not_carry_the_epoch_with_them():
-    # a view pickled to a worker would take the whole epoch along
-    for batch in sampler():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
+    assert own_their_memory(sampler())
 
 
 def test_real_only_and_synthetic_only():

@@ -9,7 +9,7 @@ from scipy import stats
 
 from synthreal.errors import ConfigError
 from tests.samplers.mixing_parts import COLUMNS, concatenation, fixed, mixing
-from tests.samplers.sampler_parts import epoch, equal, joined
+from tests.samplers.sampler_parts import epoch, equal, joined, own_their_memory, redrawn, resumed
 
 SAMPLERS = {
     "fresh": mixing,
@@ -20,32 +20,24 @@ SAMPLERS = {
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 def test_draws_are_a_pure_function_of_seed_and_epoch(make):
-    first = joined(epoch(make(seed=3), 7))
-    torch.manual_seed(0)
-    made = make(seed=3)
-    epoch(made, 2)  # what was drawn before does not matter
-    assert equal(first, joined(epoch(made, 7)))
-    for other in (epoch(made, 8), epoch(make(seed=4), 7)):
+    first, again, others = redrawn(make)
+    assert equal(first, again)
+    for other in others:
         for key in ("real", "seed"):
-            assert not torch.equal(first[key], joined(other)[key])
+            assert not torch.equal(first[key], other[key])
 
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 @pytest.mark.parametrize("batch", [0, 1, 4])
 def test_a_resumed_epoch_is_the_tail_of_the_full_one(make, batch):
-    tail = make()
-    tail.resume(3, batch)
-    expected, got = epoch(make(), 3)[batch:], list(tail)
+    expected, got = resumed(make, batch)
     assert len(got) == len(expected) == 5 - batch
     assert all(equal(a, b) for a, b in zip(expected, got, strict=True))
 
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 def test_batches_do_not_carry_the_epoch_with_them(make):
-    # a view pickled to a worker would take the whole epoch along
-    for batch in make():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
+    assert own_their_memory(make())
 
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synthreal.errors import ConfigError
 from synthreal.samplers import TripletSampler, TripletTable
-from tests.samplers.sampler_parts import epoch, equal, joined
+from tests.samplers.sampler_parts import epoch, equal, joined, own_their_memory, redrawn, resumed
 from tests.samplers.triplet_parts import lit, unequal
 
 
@@ -65,31 +65,22 @@ def test_the_ranks_together_are_one_and_each_has_whole_sets(world_size, sets, st
 
 
 def test_draws_are_a_pure_function_of_seed_and_epoch():
-    first = joined(epoch(make(seed=3), 7))
-    torch.manual_seed(0)
-    made = make(seed=3)
-    epoch(made, 2)  # what was drawn before does not matter
-    assert equal(first, joined(epoch(made, 7)))
-    for other in (epoch(made, 8), epoch(make(seed=4), 7)):
+    first, again, others = redrawn(make)
+    assert equal(first, again)
+    for other in others:
         # other sets, and not only their order
-        assert {*map(tuple, first["index"].view(-1, 5).tolist())} != {
-            *map(tuple, joined(other)["index"].view(-1, 5).tolist())
-        }
+        assert {*map(tuple, first["index"].view(-1, 5).tolist())} != {*map(tuple, other["index"].view(-1, 5).tolist())}
 
 
 @pytest.mark.parametrize("batch", [0, 3, 8])
 def test_a_resumed_epoch_is_the_tail_of_the_full_one(batch):
-    tail = make()
-    tail.resume(3, batch)
-    expected, got = epoch(make(), 3)[batch:], list(tail)
+    expected, got = resumed(make, batch)
     assert len(got) == len(expected) == 8 - batch
     assert all(equal(a, b) for a, b in zip(expected, got, strict=True))
 
 
 def test_batches_do_not_carry_the_epoch_with_them():
-    for batch in make():
-        for rows in batch.values():
-            assert rows.untyped_storage().nbytes() == rows.nbytes
+    assert own_their_memory(make())
 
 
 @pytest.mark.parametrize(
