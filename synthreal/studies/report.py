@@ -13,13 +13,22 @@ from synthreal.errors import ConfigError
 from synthreal.files import replacing
 from synthreal.plots import learning_curves, metric_curves
 from synthreal.studies import curves
+from synthreal.studies.effects import main_effects
 from synthreal.studies.exchange import Exchange
 from synthreal.studies.gallery import run_figures
 from synthreal.studies.outcomes import outcome_report
 from synthreal.studies.runner import columns, read_results
 from synthreal.studies.spec import Study, file_name
 from synthreal.studies.summary import summarise
-from synthreal.studies.tables import Table, exchange_table, frame_table, main_table, score_table, verdicts
+from synthreal.studies.tables import (
+    Table,
+    effects_table,
+    exchange_table,
+    frame_table,
+    main_table,
+    score_table,
+    verdicts,
+)
 
 Figures = dict[str, tuple[str, Figure]]
 """Name → title and figure."""
@@ -50,13 +59,15 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     frames, outcome_figures = outcome_report(study, runs, results)
     figures = {**_curve_figures(study, results, rates), **run_figures(study, runs, results), **outcome_figures}
     images = {name: (title, png(figure)) for name, (title, figure) in figures.items()}
-    tables = _tables(study, summary, rates)
+    effects = main_effects(study, results)
+    tables = _tables(study, summary, effects, rates)
     said = [*_said(rates), *verdicts(summary)]
     text = _markdown(tables, said)
     page = _page(study, results, [*tables, *(frame_table(*titled) for titled in frames.values())], said, images)
     for name, content in {
         "results.csv": results.to_csv(index=False, columns=columns(study)).encode(),
         "summary.csv": summary.to_csv(index=False).encode(),
+        **({"effects.csv": effects.to_csv(index=False).encode()} if len(effects) else {}),
         "table.md": f"{study.title}\n\n{text}".encode(),
         "report.html": page.encode(),
         **{f"{name}.csv": frame.to_csv(index=False).encode() for name, (_, frame) in frames.items()},
@@ -67,9 +78,10 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     return text, output / "report.html"
 
 
-def _tables(study: Study, summary: pd.DataFrame, rates: dict[str, Exchange]) -> list[Table]:
+def _tables(study: Study, summary: pd.DataFrame, effects: pd.DataFrame, rates: dict[str, Exchange]) -> list[Table]:
     return [
         main_table(study, summary),
+        *([effects_table(study, effects)] if len(effects) else []),
         *([score_table(study, summary)] if study.scores else []),
         *([exchange_table(study, rates)] if rates else []),
     ]

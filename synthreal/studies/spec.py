@@ -33,7 +33,8 @@ class Study:
             compared with the one that has this level and else the same levels.
         variants: Name → overrides of the configs (dotted key → value). `load_study` makes them of factors: names are
             the levels, joined by ", ". `{seed}` in a value becomes the run's seed.
-        factors: Factor → level → overrides. The first factor is the one that is compared.
+        factors: Factor → level → overrides. The first factor is the one that is compared. If each has two levels, the
+            report also tells what each changes on its own.
         skip: Combinations of levels that make no sense, factor → level each.
         scores: Further logged scores that each run keeps.
         larger_is_better: Whether the metric is meant to grow.
@@ -169,7 +170,7 @@ class Study:
     def settings_hashes(self) -> dict[str, str]:
         """Returns for each variant 12 hex digits that change whenever the configs or its overrides do."""
         # Parsed, so that a comment may change. Read anew, so that a change during the study is seen.
-        configs = [yaml.safe_load(path.read_text()) for path in self.config_paths]
+        configs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in self.config_paths]
         return {
             name: hashlib.sha256(json.dumps([configs, overrides]).encode()).hexdigest()[:12]
             for name, overrides in self.variants.items()

@@ -66,6 +66,19 @@ def score_table(study: Study, summary: pd.DataFrame) -> Table:
     return Table("Further scores, mean ± sd", head, rows, frozenset(range(1, len(factors) + 1)), len(factors))
 
 
+def effects_table(study: Study, effects: pd.DataFrame) -> Table:
+    """Returns what each factor of a two-level study changes on its own; see `main_effects`."""
+    metric = f"{study.metric} ({study.unit})" if study.unit else study.metric
+    head = ["steps", "factor", "level", "against", "seeds", f"change of {metric}", "95 % interval", "p", "p Holm"]
+    rows = [
+        [f"{row['step']:,}", row["factor"], row["level"], row["reference"], str(row["pairs"])]
+        + [_number(row["difference"], "+.3f"), _interval(row["low"], row["high"], "+.3f")]
+        + [_number(row[p], ".2g") for p in ("p", "p_holm")]
+        for row in effects.to_dict("records")
+    ]
+    return Table("Main effects: each factor over all combinations of the others", head, rows, frozenset([1, 2, 3]))
+
+
 def exchange_table(study: Study, exchanges: Mapping[str, Exchange]) -> Table:
     """Returns exchange rates, a row for each combination of the factors that are neither compared nor the curve's."""
     others = ", ".join(factor for factor in study.factors if factor not in (study.compared, study.curve))

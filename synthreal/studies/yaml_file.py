@@ -35,6 +35,6 @@ def read_yaml(path: Path) -> object:
         ConfigError: If the file is no YAML.
     """
     try:
-        return yaml.load(path.read_text(), _Loader)  # a SafeLoader
-    except yaml.YAMLError as error:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {error}") from error

@@ -54,9 +54,10 @@ def test_merge_keys_of_yaml_go_on_working(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("base: &base {1:5: {}}\nmore: {<<: *base, 7: 20}\n")
     assert read_yaml(path)["more"] == {"1:5": {}, "7": 20}
-    path.write_text("a: [")
-    with pytest.raises(ConfigError, match=r"a\.yaml is no YAML"):
-        read_yaml(path)
+    for broken in (b"a: [", "title: Käfer".encode("latin-1")):
+        path.write_bytes(broken)
+        with pytest.raises(ConfigError, match=r"a\.yaml is no YAML"):
+            read_yaml(path)
 
 
 def test_variants_are_the_product_without_what_is_skipped(tmp_path):

@@ -75,7 +75,7 @@ def test_a_study_with_factors(study, outcomes, tmp_path):
     # One step: no curve over steps. From 25 at 50 real images to 10.25 at 200, 20 is at 50 + 150 · 5 / 14.75, for the
     # two seeds that have run everywhere: 25, 26 against 20, 21, and 10, 10.5.
     assert {file.name for file in output.iterdir()} == {
-        *("results.csv", "summary.csv", "table.md", "report.html", "agreement.csv"),
+        *("results.csv", "summary.csv", "effects.csv", "table.md", "report.html", "agreement.csv"),
         *("learning_curve.png", "generated.png", "confusion_1-15, 5.png"),
     }
     assert page.count("data:image/png;base64,") == 3
@@ -83,6 +83,7 @@ def test_a_study_with_factors(study, outcomes, tmp_path):
     assert "<title>Is &lt;b&gt; worth it?</title>" in page
     assert "1 of the study's results are not there yet" in page
     assert "<h2>Who is right</h2>" in page
+    assert "<h2>Main effects" in page
     assert (output / "agreement.csv").read_text() == 'variant,gained\n"1:15, 5",7.0\n'
     equal = 50 + 150 * (25.5 - 20.5) / (25.5 - 10.25)
     sentence = f"{equal:,.0f} real and 400 synthetic images reach the score of all 200 real images alone, 20.5"
