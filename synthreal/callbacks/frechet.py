@@ -86,11 +86,11 @@ class FrechetDistance(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs `val/frechet/…`."""
-        self._log(pl_module, "val")
+        self._log(trainer, pl_module, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs `test/frechet/…`."""
-        self._log(pl_module, "test")
+        self._log(trainer, pl_module, "test")
 
     @torch.no_grad()
     def _add(self, module: MrGAN, batch: Batch) -> None:
@@ -111,9 +111,12 @@ class FrechetDistance(Callback):
             self._distances[name] = FrechetInceptionDistance(_Given(features.shape[1])).to(features.device)
         return self._distances[name]
 
-    def _log(self, module: LightningModule, prefix: str) -> None:
-        for name, distance in self._distances.items():
-            if min(int(distance.real_features_num_samples), int(distance.fake_features_num_samples)) > 1:
+    def _log(self, trainer: Trainer, module: LightningModule, prefix: str) -> None:
+        # By name: processes may have met the domains in another order, and compute together.
+        for name, distance in sorted(self._distances.items()):
+            counts = torch.stack([distance.real_features_num_samples, distance.fake_features_num_samples])
+            # Of all processes: one that has a single image would leave the others waiting.
+            if int(trainer.strategy.reduce(counts, reduce_op="sum").min()) > 1:
                 module.log(f"{prefix}/frechet/{name}", distance.compute(), sync_dist=True)
 
 

@@ -55,7 +55,7 @@ class NoiseCurves(Callback):
         step = trainer.global_step
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
         # Until the next logged step the metrics hold these values, and each look at one waits for the device.
-        if step % every or step in self._values.get("loss", {}) or not trainer.is_global_zero:
+        if not (every and step and trainer.is_global_zero) or step % every or step in self._values.get("loss", {}):
             return
         logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith(_PREFIX)}
         for name, value in logged.items():

@@ -14,7 +14,8 @@ from torchvision.models import get_model, list_models
 
 from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
-from synthreal.errors import ConfigError, TrainingError
+from synthreal.errors import ConfigError
+from synthreal.modules.finite import require_finite
 from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
@@ -145,7 +146,8 @@ class Classifier(LightningModule):
             loss = loss + self.hparams["alignment_weight"] * alignment
         self._last_loss = loss.detach()
         # Each self.log costs 0.3 ms, and each look at a value waits for the device: only when it will be written.
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.trainer.global_step + 1) % every == 0:
             self._check_loss()
             self.log("train/loss", self._last_loss)
             if alignment is not None:
@@ -165,11 +167,8 @@ class Classifier(LightningModule):
         self._check_loss()
 
     def _check_loss(self) -> None:
-        if not math.isfinite(float(self._last_loss)):
-            raise TrainingError(
-                f"The training loss is {float(self._last_loss)} at step {self.trainer.global_step}. Lower the learning "
-                "rate, or find the operation with --trainer.detect_anomaly=true. The last checkpoint is sound."
-            )
+        advice = "Lower the learning rate, or find the operation with --trainer.detect_anomaly=true."
+        require_finite({"training": self._last_loss}, f"at step {self.trainer.global_step}", advice)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the `val/…` scores."""

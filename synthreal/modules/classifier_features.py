@@ -21,7 +21,8 @@ class ClassifierFeatures(nn.Module):
 
     def __init__(self, checkpoint: str) -> None:
         super().__init__()
-        if "num_classes" not in read_checkpoint(checkpoint, "checkpoint").get("hyper_parameters", {}):
+        settings = read_checkpoint(checkpoint, "checkpoint").get("hyper_parameters", {})
+        if not {"num_classes", "network"} <= settings.keys():  # other modules count classes, too
             raise ConfigError(f"{checkpoint} is no checkpoint of a Classifier.")
         self.network = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").network
         self.eval().requires_grad_(False)

@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from synthreal.batch import Batch
 from synthreal.components import Plain, build
-from synthreal.errors import ConfigError, TrainingError
+from synthreal.errors import ConfigError
 from synthreal.losses.adaptive_noise import add_noise, noise_ratios, variance_ratio
 from synthreal.losses.elbo import kl_divergence, reconstruction_loss
 from synthreal.losses.triplet import pair_loss, triplet_loss
 from synthreal.modules.classifier import build_network
+from synthreal.modules.finite import require_finite
 from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
@@ -114,6 +115,9 @@ class GMCML(LightningModule):
         }
         if not all(weight >= 0 for weight in self.weights.values()):
             raise ConfigError(f"Weights of losses are at least 0, not {self.weights}.")
+        # What is out of range fails here, before any data is read.
+        noise_ratios(torch.zeros(()), alpha, beta)
+        triplet_loss(torch.zeros(0, SET_SIZE, 1), margin)
         self.save_hyperparameters()
         self.adaptive_noise, self.alpha, self.beta = adaptive_noise and reconstructor is not None, alpha, beta
         self.softmax_on_sets, self.margin = softmax_on_sets, margin
@@ -126,6 +130,7 @@ class GMCML(LightningModule):
         self.val_metrics = classification_metrics(num_classes, "val/")
         self._test_scores = TestScores(num_classes)
         self._unread = pretrained
+        self._last_losses: dict[str, Tensor] = {}
         self.configure_optimizers()  # a typo in the optimiser fails here, before any data is read
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -163,10 +168,11 @@ class GMCML(LightningModule):
             )
         losses = self._losses(batch, found)
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+        self._last_losses = {name: loss.detach() for name, loss in {**losses, "training": total}.items()}
         # Each look at a value waits for the device: only when it will be written.
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:
-            self._report(total.detach(), {name: loss.detach() for name, loss in losses.items()}, noise)
+            self._report(noise)
         return total
 
     def _noise(self, batch: Batch) -> Float[Tensor, ""] | None:
@@ -192,18 +198,21 @@ class GMCML(LightningModule):
             losses["softmax"] = F.cross_entropy(found.logits, batch["label"])
         return losses
 
-    def _report(self, total: Tensor, losses: dict[str, Tensor], noise: Tensor | None) -> None:
-        if not math.isfinite(float(total)):
-            terms = ", ".join(f"{name} {float(loss):.4g}" for name, loss in losses.items())
-            raise TrainingError(
-                f"The training loss is {float(total)} at step {self.trainer.global_step} ({terms}). Lower the learning "
-                "rate. The last checkpoint is sound."
-            )
-        self.log("train/loss", total)
+    def on_train_epoch_end(self) -> None:
+        """Stops before a broken model is checkpointed."""
+        self._check_losses()
+
+    def _check_losses(self) -> None:
+        require_finite(self._last_losses, f"at step {self.trainer.global_step}", "Lower the learning rate.")
+
+    def _report(self, noise: Tensor | None) -> None:
+        self._check_losses()
+        losses = self._last_losses
+        self.log("train/loss", losses["training"])
         for name in self.weights:  # all of them: Lightning would write the last value of one that is not logged again
             self.log(f"train/{name}", losses.get(name, math.nan))
         if self.adaptive_noise:
-            ratio = total.new_tensor(math.nan) if noise is None else noise
+            ratio = losses["training"].new_tensor(math.nan) if noise is None else noise
             ratios = noise_ratios(ratio, self.alpha, self.beta)
             self.log("train/variance_ratio", ratio)
             self.log("train/noise_reconstruction", ratios.reconstruction)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from synthreal.batch import Batch, Domain
-from synthreal.errors import ConfigError, TrainingError
+from synthreal.errors import ConfigError
 from synthreal.losses.adversarial import cycle_loss, identity_loss
+from synthreal.modules.finite import require_finite
 from synthreal.modules.gan_schedule import GanSchedule, Moment
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.modules.scores import set_names
@@ -97,6 +98,7 @@ class MrGAN(LightningModule):
         self.rates = (generator_rate, discriminator_rate)
         self.batches = 0  # so many came before; on the host, for no step shall wait for the device
         self._entered: int | None = None  # the last stage that training came to
+        self._last_losses: dict[str, Tensor] = {}
         self._test_sets: list[str] = []
         self._unread = pretrained
 
@@ -140,10 +142,8 @@ class MrGAN(LightningModule):
 
     def on_train_start(self) -> None:
         """Warns if the trainer stops too early; now it knows how long epochs are, and where a resumed run goes on."""
-        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self._warn_if_cut_short()
-
-    def _warn_if_cut_short(self) -> None:
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
         trainer, wanted = self.trainer, self.schedule
         batches, steps = wanted.batches - self.batches, wanted.steps(wanted.batches) - wanted.steps(self.batches)
         given = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs * trainer.num_training_batches
@@ -200,7 +200,8 @@ class MrGAN(LightningModule):
             losses["discriminator"] = judges.loss(sides, made, self.flip_probability)
             self._update(optimizers[1], losses["discriminator"])
         self.batches += 1
-        self._report(moment, {name: loss.detach() for name, loss in losses.items()})
+        self._last_losses = {name: loss.detach() for name, loss in losses.items()}
+        self._report(moment)
         if self.batches == self.schedule.batches:
             self.trainer.should_stop = True
 
@@ -237,19 +238,23 @@ class MrGAN(LightningModule):
         total = losses["generator"] + self.cycle_weight * losses["cycle"]
         return total + self.identity_weight * losses["identity"] if "identity" in losses else total
 
-    def _report(self, moment: Moment, losses: dict[str, Tensor]) -> None:
+    def on_train_epoch_end(self) -> None:
+        """Stops before a broken model is checkpointed."""
+        self._check_losses()
+
+    def _check_losses(self) -> None:
+        moment = self.schedule.at(max(self.batches - 1, 0))
+        where = f"in stage {moment.stage + 1}, iteration {moment.iteration}"
+        require_finite(self._last_losses, where, "Lower the learning rates, or take --trainer.precision=32-true.")
+
+    def _report(self, moment: Moment) -> None:
         every, last = self.trainer.log_every_n_steps, self.batches == self.schedule.batches  # type: ignore[attr-defined]
         # Only when it will be written: each look at a value waits for the device.
         if not every or ((self.trainer.fit_loop.total_batch_idx + 1) % every and not last):
             return
-        for name, loss in losses.items():
-            if not math.isfinite(float(loss)):
-                raise TrainingError(
-                    f"The {name} loss is {float(loss)} in stage {moment.stage + 1}, iteration {moment.iteration}. "
-                    "Lower the learning rates, or take --trainer.precision=32-true. The last checkpoint is sound."
-                )
+        self._check_losses()
         for name in _LOSSES:  # all of them: Lightning would write the last value of one that is not logged again
-            self.log(f"train/{name}", losses.get(name, math.nan))
+            self.log(f"train/{name}", self._last_losses.get(name, math.nan))
         self.log("train/stage", float(moment.stage + 1))
         self.log("train/iteration", float(moment.iteration))
 

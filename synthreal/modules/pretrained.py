@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from synthreal.checkpoints import read_checkpoint, weights_of
 from synthreal.errors import ConfigError
 
-_NETWORK = "network"  # where a Classifier has it
+_NETWORK = "network"  # where a Classifier and a GMCML have it
 _MOST_KEYS = 5
 
 
@@ -20,7 +20,7 @@ def load_pretrained(network: nn.Module, path: str | Path) -> None:
 
     Args:
         network: Network of the same architecture.
-        path: Checkpoint of a `Classifier`.
+        path: Checkpoint of a `Classifier` or of a `GMCML`.
 
     Raises:
         ConfigError: If there is no such checkpoint, or it holds another network.
@@ -37,7 +37,7 @@ def load_pretrained(network: nn.Module, path: str | Path) -> None:
 def _network_of(path: Path) -> dict[str, Tensor]:
     found = weights_of(read_checkpoint(path, "pretrained"), _NETWORK)
     if not found:
-        raise ConfigError(f"{path} is no checkpoint of a Classifier: it holds no weights named {_NETWORK}.….")
+        raise ConfigError(f"{path} is no checkpoint of a Classifier or GMCML: it holds no weights named {_NETWORK}.….")
     return found
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from synthreal.batch import Draws
 from synthreal.errors import ConfigError
-from synthreal.samplers.epochs import EpochSampler, check_counts, passes
+from synthreal.samplers.epochs import EpochSampler, check_counts, copies, passes
 from synthreal.samplers.even import draws_inside
 from synthreal.spaces import ParameterSpace
 
@@ -68,13 +68,7 @@ class AlignedSampler(EpochSampler):
         def batch(step: int) -> Draws:
             """This process's rows of a batch."""
             rows = slice(step * self.pairs + self.rank, (step + 1) * self.pairs, self.world_size)
-            # Copies: a view would carry the whole epoch to a worker process.
-            return {
-                "real": order[rows].clone(),
-                "bucket": draws["bucket"][rows].clone(),
-                "parameters": draws["parameters"][rows].clone(),
-                "seed": draws["seed"][rows].clone(),
-            }
+            return copies({"real": order, **draws}, rows)
 
         return batch
 

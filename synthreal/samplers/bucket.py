@@ -9,7 +9,7 @@ from torch import Tensor
 from synthreal.batch import Draws
 from synthreal.errors import ConfigError
 from synthreal.samplers.distribution import BucketDistribution
-from synthreal.samplers.epochs import EpochSampler, check_counts, passes
+from synthreal.samplers.epochs import EpochSampler, check_counts, copies, passes
 from synthreal.samplers.even import draws_inside
 from synthreal.spaces import ParameterSpace
 
@@ -118,14 +118,8 @@ class BucketSampler(EpochSampler):
         }
 
     def _batch(self, real: Int[Tensor, " n"], synthetic: Draws, step: int) -> Draws:
-        def share(table: Tensor, size: int) -> Tensor:
+        def share(draws: Draws, size: int) -> Draws:
             """This process's rows of a batch."""
-            # A copy: a view would carry the whole epoch to a worker process.
-            return table[step * size + self.rank : (step + 1) * size : self.world_size].clone()
+            return copies(draws, slice(step * size + self.rank, (step + 1) * size, self.world_size))
 
-        return {
-            "real": share(real, self.real_per_batch),
-            "bucket": share(synthetic["bucket"], self.synthetic_per_batch),
-            "parameters": share(synthetic["parameters"], self.synthetic_per_batch),
-            "seed": share(synthetic["seed"], self.synthetic_per_batch),
-        }
+        return {**share({"real": real}, self.real_per_batch), **share(synthetic, self.synthetic_per_batch)}

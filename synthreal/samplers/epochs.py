@@ -91,6 +91,11 @@ def passes(count: int, wanted: int, stream: np.random.Generator) -> Int[Tensor, 
     return torch.from_numpy(np.concatenate([np.zeros(0, dtype=np.int64), *order])[:wanted])
 
 
+def copies(draws: Draws, rows: slice) -> Draws:
+    """Returns copies of these rows of all columns: views would carry the whole epoch to a worker process."""
+    return Draws(**{key: table[rows].clone() for key, table in draws.items()})  # type: ignore
+
+
 def check_counts(num_real: int, real: int, synthetic: int, world_size: int) -> None:
     """Checks that batches of so many real and synthetic images can be drawn and divided among the processes.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from synthreal.batch import Draws, numbered
 from synthreal.errors import ConfigError
-from synthreal.samplers.epochs import EpochSampler, check_counts, passes
+from synthreal.samplers.epochs import EpochSampler, check_counts, copies, passes
 from synthreal.samplers.even import even_draws
 from synthreal.spaces import ParameterSpace
 
@@ -107,8 +107,7 @@ class MixingSampler(EpochSampler):
             """This process's rows of a batch."""
             rows = slice(step * made + self.rank, (step + 1) * made, self.world_size)
             images = slice(step * real + self.rank, (step + 1) * real, self.world_size)
-            # Copies: a view would carry the whole epoch to a worker process.
-            return {"real": order[images].clone(), **_rows(draws, rows)}
+            return {**copies({"real": order}, images), **copies(draws, rows)}
 
         return batch
 
@@ -126,11 +125,6 @@ class MixingSampler(EpochSampler):
         first, end = start // count, -(-(start + wanted) // count)
         order = torch.cat([passes(count, count, self.stream(_SYNTHETIC, number)) for number in range(first, end)])
         return numbered(synthetic, order[start - first * count :][:wanted])
-
-
-def _rows(draws: Draws, rows: slice) -> Draws:
-    """Copies of all columns of draws, the number in the fixed set too if there is one."""
-    return Draws(**{key: table[rows].clone() for key, table in draws.items()})  # type: ignore
 
 
 class ConcatenationSampler(EpochSampler):

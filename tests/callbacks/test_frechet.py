@@ -38,8 +38,8 @@ def distances(trainer):
     return {name: float(value) for name, value in trainer.callback_metrics.items() if "frechet" in name}
 
 
-def scores_of(module, data, features=None):
-    trainer = quiet(callbacks=[FrechetDistance(features)])
+def scores_of(module, data, features=None, **settings):
+    trainer = quiet(callbacks=[FrechetDistance(features)], **settings)
     trainer.test(module, datamodule=data, verbose=False)
     return distances(trainer)
 
@@ -134,6 +134,16 @@ def test_further_test_sets_are_left_out():
 def test_one_image_is_too_few():
     found = scores_of(mrgan_after(1), digits(test_size=1))
     assert found == {}
+
+
+@pytest.mark.parametrize("test_size", [2, 3, 40])  # of 2 and 3 synthetic images a process has one alone
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+@pytest.mark.filterwarnings("ignore:.*barrier.*")
+def test_two_processes_measure_what_one_does(test_size):
+    several = {"devices": 2, "strategy": "ddp_fork"}
+    one, two = (scores_of(mrgan_after(1), digits(test_size=test_size), PooledPixels(2), **how) for how in ({}, several))
+    assert len(one) == 4
+    assert two == pytest.approx(one, abs=1e-5, rel=1e-4)
 
 
 def test_training_is_the_same_with_it():

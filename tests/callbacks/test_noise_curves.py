@@ -80,6 +80,13 @@ def test_batches_whose_gradients_accumulate_are_one_step_and_looked_at_once(draw
     assert len(seen) == 2 * (len(noise) + len(losses))
 
 
+def test_a_step_is_over_once_all_its_batches_are(drawn):
+    fit(steps=3, accumulate_grad_batches=3, log_every_n_steps=1)
+    ((_, losses),) = drawn
+    for name, points in losses.items():
+        np.testing.assert_allclose(points, logged(name), rtol=1e-6)
+
+
 @pytest.mark.parametrize("stopped", [5, 6])
 def test_a_resumed_run_draws_all_of_it(stopped, drawn):
     fit(run="whole")
@@ -106,8 +113,9 @@ def test_another_run_begins_anew(drawn):
     assert [len(losses["loss"]) for _, losses in drawn] == [4, 2]
 
 
-def test_nothing_was_logged(drawn):
-    fit(steps=3, log_every_n_steps=4)
+@pytest.mark.parametrize("every", [0, 4])
+def test_nothing_was_logged(every, drawn):
+    fit(steps=3, log_every_n_steps=every)
     assert drawn == []
     assert not list(Path().rglob("*.png"))
 

@@ -1,3 +1,5 @@
+"""The table of predictions, from one process and from two, and what it refuses."""
+
 import pandas as pd
 import pytest
 import torch

@@ -7,6 +7,7 @@ from torch import nn
 
 from synthreal.errors import ConfigError
 from synthreal.modules import Classifier, ClassifierFeatures, Passthrough
+from tests.modules.gmcml_parts import gmcml
 
 
 def saved(module, path):
@@ -28,7 +29,8 @@ def test_they_are_what_the_last_layer_sees_and_stay_as_they_are(tmp_path):
 
 
 def test_another_modules_checkpoint_and_none_at_all(tmp_path):
-    with pytest.raises(ConfigError, match="no checkpoint of a Classifier"):
-        ClassifierFeatures(saved(Passthrough(), tmp_path / "a.ckpt"))
+    for module in (Passthrough(), gmcml()):
+        with pytest.raises(ConfigError, match="no checkpoint of a Classifier"):
+            ClassifierFeatures(saved(module, tmp_path / "a.ckpt"))
     with pytest.raises(ConfigError, match=r"No checkpoint at nowhere\.ckpt"):
         ClassifierFeatures("nowhere.ckpt")

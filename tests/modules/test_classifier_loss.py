@@ -53,6 +53,13 @@ def test_the_loss_is_logged_when_it_is_written(step, logs):
     assert logged == ({"train/loss": loss.item()} if logs else {})
 
 
+def test_nothing_is_logged_if_nothing_is_asked_for():
+    module = classifier()
+    logged = with_trainer(module, every=0)
+    assert module.training_step(batch_of(), 0)["loss"].isfinite()
+    assert logged == {}
+
+
 def test_a_broken_loss_stops_at_the_next_look():
     module = classifier()
     with_trainer(module, step=9, every=10)

@@ -1,9 +1,11 @@
 """Losses that an MrGAN writes in training, and its scores in validation and test."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from synthreal.datasets import Digits
@@ -51,6 +53,16 @@ def test_a_loss_that_is_no_number_stops_training():
     made[5]["image"][:] = math.nan
     with pytest.raises(TrainingError, match=r"The generator loss is nan in stage 1, iteration 1\. Lower"):
         fit(mrgan(), made, log_every_n_steps=1)
+
+
+@pytest.mark.parametrize("every", [0, 100])
+def test_a_broken_model_is_not_checkpointed(every):
+    made = batches(7)
+    made[4]["image"][:] = math.nan  # the first stage's generators are broken from here on
+    saver = ModelCheckpoint("saved")
+    with pytest.raises(TrainingError, match=r"in stage 1, iteration 1\. .* The last checkpoint is sound"):
+        fit(mrgan(), made, log_every_n_steps=every, enable_checkpointing=True, callbacks=[saver])
+    assert not list(Path("saved").glob("*.ckpt"))
 
 
 def score(module, image, real):

@@ -1,3 +1,5 @@
+"""Weights of an earlier run: what is copied, and which checkpoints are refused."""
+
 import logging
 
 import pytest

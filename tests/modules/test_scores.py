@@ -1,3 +1,5 @@
+"""Scores of a classifier against scikit-learn, and the names of test sets."""
+
 import numpy as np
 import pytest
 import torch

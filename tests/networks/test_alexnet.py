@@ -1,3 +1,5 @@
+"""AlexNet: parameters by hand, sizes and dropout."""
+
 import pytest
 import torch
 

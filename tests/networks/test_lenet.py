@@ -1,3 +1,5 @@
+"""LeNet against torch's own layers, one after another."""
+
 import numpy as np
 import pytest
 import torch

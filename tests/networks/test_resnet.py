@@ -1,3 +1,5 @@
+"""The residual network: parameters, shortcuts and starting weights."""
+
 import pytest
 import torch
 from torch import nn

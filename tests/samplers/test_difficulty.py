@@ -1,3 +1,5 @@
+"""Difficulty by hand, and against plain loops."""
+
 import inspect
 import math
 

@@ -1,3 +1,5 @@
+"""The tilt of P against its equation, its bounds, and draws that follow it."""
+
 import inspect
 import math
 

@@ -1,0 +1,22 @@
+"""Losses that are no numbers, and what is said of them."""
+
+import math
+
+import pytest
+import torch
+
+from synthreal.errors import TrainingError
+from synthreal.modules.finite import require_finite
+
+
+def test_finite_losses_and_none_at_all_pass():
+    require_finite({}, "at step 1", "Wait.")
+    require_finite({"pair": torch.zeros(()), "triplet": torch.tensor(-3e38)}, "at step 1", "Wait.")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_first_broken_loss_is_named_with_place_and_advice(value):
+    losses = {"pair": torch.ones(()), "triplet": torch.tensor(value), "total": torch.tensor(math.nan)}
+    text = rf"^The triplet loss is {value} at step 3\. Wait\. The last checkpoint is sound\.$"
+    with pytest.raises(TrainingError, match=text):
+        require_finite(losses, "at step 3", "Wait.")
