@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
@@ -24,6 +23,7 @@ import synthreal.generators
 import synthreal.modules  # noqa: F401
 from synthreal.callbacks import RandomState
 from synthreal.callbacks.records import run_folder
+from synthreal.checkpoints import read_checkpoint
 from synthreal.errors import ConfigError, SynthrealError
 from synthreal.files import replacing
 from synthreal.provenance import provenance
@@ -50,7 +50,7 @@ class SaveRun(SaveConfigCallback):
         suffix = f"_{number + 1}" if number else ""
         text = self.parser.dump(self.config, skip_none=False)
         with replacing(folder / f"config{suffix}.yaml") as beside:
-            beside.write_text(text)
+            beside.write_text(text, encoding="utf-8")
         with replacing(folder / f"provenance{suffix}.json") as beside:
             beside.write_text(json.dumps(provenance(getattr(trainer, "datamodule", None)), indent=2) + "\n")
         for logger in trainer.loggers:
@@ -92,14 +92,12 @@ class ExperimentCLI(LightningCLI):
         """Instead of replacing the config's model by the checkpoint's in silence: they must agree.
 
         Raises:
-            ConfigError: If there is no checkpoint, or its hyperparameters differ from the config's.
+            ConfigError: If there is no checkpoint, it is damaged, or its hyperparameters differ from the config's.
         """
         path = self._settings().get("ckpt_path")
         if path in (None, "best", "last", "hpc"):
             return
-        if not Path(path).exists():
-            raise ConfigError(f"No checkpoint at {path}: --ckpt_path names a .ckpt file of an earlier run.")
-        saved = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+        saved = read_checkpoint(path, "--ckpt_path").get("hyper_parameters", {})
         given = self._settings()["model"]["init_args"].as_dict()
         different = [
             f"{key}: {saved[key]!r} in the checkpoint, {given[key]!r} in the config"

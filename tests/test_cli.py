@@ -136,6 +136,12 @@ def test_fit_then_test_then_predict(tmp_path, capsys):
     assert "other model settings" in capsys.readouterr().err
 
 
+def test_a_damaged_checkpoint_is_refused_before_anything_is_built(tmp_path, capsys):
+    (tmp_path / "cut.ckpt").write_bytes(b"PK\x03\x04 cut short")
+    assert main(["test", "--config", str(DIGITS), "--ckpt_path", str(tmp_path / "cut.ckpt"), *QUICK]) == 2
+    assert "cut.ckpt is no checkpoint" in capsys.readouterr().err
+
+
 def test_checkpoints_from_python_and_cli_load_by_default(tmp_path):
     from lightning.pytorch import Trainer
 

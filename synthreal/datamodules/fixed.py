@@ -30,8 +30,10 @@ def fixed_set(generator: ImageGenerator, size: int | None, seed: int) -> Draws |
         The draws; None if nothing is stored and no size is given.
 
     Raises:
-        ConfigError: If fewer are stored.
+        ConfigError: If the size is below 0, or fewer are stored.
     """
+    if size is not None and size < 0:
+        raise ConfigError(f"The size of a fixed set of synthetic images is at least 0, not {size}.")
     stored = generator.stored()
     if stored is None:
         return None if size is None else even_draws(generator.space, size, [seed, _POOL])
@@ -39,7 +41,7 @@ def fixed_set(generator: ImageGenerator, size: int | None, seed: int) -> Draws |
     if size is None:
         return stored
     if size > count:
-        raise ConfigError(f"synthetic_size is {size}, but only {count} synthetic images are stored.")
+        raise ConfigError(f"A fixed set's size is {size}, but only {count} synthetic images are stored.")
     order = np.random.default_rng([seed, _SUBSET]).permutation(count)[:size]
     return select_draws(stored, torch.from_numpy(np.sort(order)))
 

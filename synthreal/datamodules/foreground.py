@@ -95,6 +95,7 @@ class ForegroundDataModule(DrawnDataModule):
         self.batch_size, self.steps_per_epoch, self.far = batch_size, steps_per_epoch, far
         self.gallery_size = gallery_size
         self._drawn: dict[int, Draws] = {}
+        self._testing = False  # what `sets` are for
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,14 +108,18 @@ class ForegroundDataModule(DrawnDataModule):
         Raises:
             DatasetNotFoundError: If files are missing.
             DatasetError: If the samples allow no triplet sets.
-            ConfigError: If classes differ, a generator makes no pairs, or batches do not divide among the processes.
+            ConfigError: If there is nothing to test on, classes differ, a generator makes no pairs, or batches do not
+                divide among the processes.
         """
         others = {f"the test set {name!r}": source.classes for name, source in self.tests.items()}
         others |= {f"phase {number + 1}": phase.generator.classes for number, phase in enumerate(self.phases)}
         others |= {} if self.validation is None else {"validation": self.validation.classes}
         for whose, classes in others.items():
             self._check_classes(whose, classes)
-        if stage in ("test", "predict"):
+        self._testing = stage in ("test", "predict")
+        if self._testing:
+            if not self.tests:
+                raise ConfigError("There is nothing to test on: set tests.")
             self.sets = {name: self.evaluation_set(source) for name, source in self.tests.items()}
             return
         self.sets = {} if self.validation is None else {"validation": self.evaluation_set(self.validation)}
@@ -188,13 +193,13 @@ class ForegroundDataModule(DrawnDataModule):
         return {**made, "role": draws["role"]} if "role" in draws else made
 
     def preview(self, count: int = 2000) -> Batch:
-        """Returns image, target, label and domain of some `count` samples, the phases in turn. Needs no trainer."""
+        """Returns image, semantic, label and domain of some `count` samples, the phases in turn. Needs no trainer."""
         batches: list[Batch] = []
         places: list[Tensor] = []
         for number in range(len(self.phases)):
             draws = self.draws(number)
-            held = len(draws["bucket"])
-            rows = torch.linspace(0, held - 1, min(count // len(self.phases), held)).long()
+            held, wanted = len(draws["bucket"]), max(count // len(self.phases), 1)
+            rows = torch.linspace(0, held - 1, min(wanted, held)).long()
             made = [self._make(select_draws(draws, part), number) for part in rows.split(self.batch_size)]
             # Other columns may differ from phase to phase.
             batches += [{key: batch[key] for key in ("image", "semantic", "label", "domain")} for batch in made]  # type: ignore
@@ -204,9 +209,9 @@ class ForegroundDataModule(DrawnDataModule):
 
     def fingerprint(self) -> dict[str, str]:
         """Returns the SHA-256 of each phase's fixed set, and of each set that is scored."""
-        tested = not hasattr(self, "sampler")
-        prints = {f"test/{name}" if tested else name: held.fingerprint() for name, held in self.sets.items()}
-        if not tested:
+        place = "test/" if self._testing else ""
+        prints = {place + name: held.fingerprint() for name, held in self.sets.items()}
+        if hasattr(self, "sampler"):
             phases = enumerate(self.phases)
             prints |= {f"phase {number + 1}": digest(phase.generator, self.draws(number)) for number, phase in phases}
         return prints

@@ -95,11 +95,6 @@ class UnpairedDataModule(MixedDataModule):
         self._examples: Batch | None = None
 
     @property
-    def set_names(self) -> tuple[str, ...]:
-        """Name of each set that is validated or tested on, whichever was set up last, by number of the loader."""
-        return tuple(self.sets)
-
-    @property
     def examples(self) -> Batch:
         """Images to look at, the same ones throughout: up to 4 pairs of each class, and up to 32 pairs in all.
 
@@ -128,7 +123,7 @@ class UnpairedDataModule(MixedDataModule):
             self._set_up_images()  # the generator may start from them
         super().setup(stage)
         if sampled:
-            self.sets["synthetic"] = GeneratedSet(self.generator, self.test_size, self.evaluation_transform)
+            self.sets["synthetic"] = self.evaluation_set(self.generator)
         elif stage not in ("test", "predict"):
             self._pair_validation()
             self._choose_examples()
@@ -149,19 +144,18 @@ class UnpairedDataModule(MixedDataModule):
         )
 
     def _pair_validation(self) -> None:
-        if not self.parts_per_class["validation"]:
+        held_out = self.sets["validation"]
+        if not self.parts_per_class["validation"] or not len(held_out):
             self.sets = {}
             return
-        held_out = self.sets["validation"]
         assert isinstance(held_out, RealSet)  # `MixedDataModule` makes it
         # "synthetic" would be the fixed set's name in the fingerprint.
         self.sets["validation_synthetic"] = self._samples(held_out.held.labels, _VALIDATION)
 
     def _choose_examples(self) -> None:
         table = by_label(self.train_images.labels, len(self.classes))
-        number = torch.arange(len(table.order)) - table.first.repeat_interleave(table.count)  # in its class
         each = min(max(_MOST_EXAMPLES // len(self.classes), 1), _EXAMPLES_PER_CLASS)
-        chosen = self.train_images.select(table.order[number < each][:_MOST_EXAMPLES])
+        chosen = self.train_images.select(table.order[table.numbers() < each][:_MOST_EXAMPLES])
         real = RealSet(chosen, self.evaluation_transform)
         self._example_sets, self._examples = (real, self._samples(chosen.labels, _EXAMPLES)), None
 

@@ -32,6 +32,15 @@ class ByClass:
         count = self.count[label]
         return self.order[self.first[label] + (position * count).long().clamp(max=count - 1)]
 
+    def nth(self, label: Int[Tensor, " b"], number: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """Returns the (number mod their count)-th member of each sample's class; it must have one."""
+        # For a few rows `take` needs half the time of [].
+        return self.order.take(self.first.take(label) + number % self.count.take(label))
+
+    def numbers(self) -> Int[Tensor, " k"]:
+        """Returns for each of `order` its number among the members of its class, from 0."""
+        return torch.arange(len(self.order), device=self.order.device) - self.first.repeat_interleave(self.count)
+
     def to(self, device: torch.device) -> "ByClass":
         """Returns the same table on `device`."""
         return ByClass(self.order.to(device), self.first.to(device), self.count.to(device))

@@ -146,7 +146,7 @@ class Pascal3D(ImageDataset):
         missing += [] if path.is_file() else [path]
         if missing:
             raise DatasetNotFoundError("PASCAL3D+", str(missing[0]), f"{_REMEDY}.")
-        lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
         # VOC's lists name every image: 1 shows the class, 0 only objects of it that are difficult, -1 none.
         flags = ("1",) if self.whole_only else ("1", "0")
         names = dict.fromkeys(words[0] for words in lines if words and (len(words) == 1 or words[1] in flags))

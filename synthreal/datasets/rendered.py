@@ -115,7 +115,7 @@ class RenderedFolder(ImageDataset):
         paths += [[path_of_map(name, path, shards) for path in paths[0]] for name in maps]
         # One after another: threads would only wait for each other here.
         if shards:
-            files = [self.root / name for name in table["path"].str.partition("/")[0].unique()]
+            files = [self.root / name for name in dict.fromkeys(path.partition("/")[0] for path in paths[0])]
             there = {path: place for shard in files for path, place in members_of(shard)}
             found = [[there.get(path) for path in column] for column in paths]
         else:
@@ -166,10 +166,12 @@ def _read_description(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise DatasetNotFoundError("RenderedFolder", str(file), "Set root to a folder that DatasetWriter wrote.")
     try:
-        held = dict(json.loads(file.read_text()))
+        held = dict(json.loads(file.read_text(encoding="utf-8-sig")))  # Windows' editors mark UTF-8
     except (ValueError, TypeError):
         held = {}
-    if held.get("format") != _FORMAT or not {"classes", "count"} <= held.keys():
+    classes = held.get("classes")
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if held.get("format") != _FORMAT or not named or not isinstance(held.get("count"), int):
         raise DatasetError(f"{file} describes no {_FORMAT!r}: set root to a folder that DatasetWriter wrote.")
     return held
 

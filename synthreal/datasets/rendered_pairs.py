@@ -97,4 +97,4 @@ class RenderedPairs(RenderedFolder):
                 f"{manifest}: {path} has {name} = {table[name].iloc[wrong[0, 0]]!r}, which is no finite number (of "
                 f"{len(wrong)} such values the first). Mend it, or leave out the column if it begins with u."
             )
-        return tuple(held), torch.from_numpy(numbers)
+        return tuple(held), torch.tensor(numbers)  # a copy: pandas may keep its own read-only

@@ -47,7 +47,7 @@ class StoredPairs(ImageGenerator):
         """Returns the draw of each pair, in the order of the data set."""
         label, table = self.pairs.labels, self._by_class
         seed = torch.empty_like(label)
-        seed[table.order] = torch.arange(len(label)) - table.first.repeat_interleave(table.count)
+        seed[table.order] = table.numbers()
         return {"bucket": label.clone(), "parameters": self.pairs.parameters.clone(), "seed": seed}
 
     def generate(self, draws: Draws, device: torch.device) -> Batch:
@@ -56,7 +56,7 @@ class StoredPairs(ImageGenerator):
             self._on_device[device] = self.pairs.to(device), self._by_class.to(device)
         pairs, table = self._on_device[device]
         label = draws["bucket"]  # a bucket for each class
-        row = table.order.take(table.first.take(label) + draws["seed"] % table.count.take(label))
+        row = table.nth(label, draws["seed"])
         batch = synthetic_batch(pairs.images.index_select(0, row).div(255), label, draws)
         batch["semantic"] = pairs.semantic.index_select(0, row).div(255)
         batch["parameters"] = pairs.parameters.index_select(0, row)

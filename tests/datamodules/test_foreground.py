@@ -8,9 +8,9 @@ from lightning.pytorch.loggers import CSVLogger
 from synthreal.callbacks import Predictions
 from synthreal.datamodules import ForegroundDataModule
 from synthreal.datamodules.foreground import Phase
-from synthreal.datasets import SamplePhotos
+from synthreal.datasets import Digits, SamplePhotos
 from synthreal.errors import ConfigError, DatasetError
-from synthreal.generators import Glyphs, Painted
+from synthreal.generators import Glyphs, Painted, StoredImages
 from synthreal.samplers import geodesic_distance, quaternions
 from tests.modules.gmcml_parts import Codes, Colours, data, gmcml, trainer
 
@@ -89,6 +89,12 @@ def test_a_preview_shows_every_phase_and_the_foregrounds():
     assert batch["semantic"].shape == batch["image"].shape
 
 
+def test_a_preview_shows_something_of_every_phase_however_small():
+    made = data(Phase(Codes(poses=6), 60), Phase(Codes(), 80, sets=False))
+    made.setup("fit")
+    assert len(made.preview(1)["label"]) == 2
+
+
 def test_a_preview_of_phases_with_other_parameters():
     plain, photographed = Painted(Glyphs(16)), Painted(Glyphs(16), SamplePhotos(["china"], 32))
     made = data(Phase(plain, 60), Phase(photographed, 60))
@@ -116,6 +122,9 @@ def test_fingerprints_are_of_what_is_trained_and_scored():
     tested = data(tests={"codes": Codes(), "real": Colours()})
     tested.setup("test")
     assert tested.fingerprint().keys() == {"test/codes", "test/real"}
+    made.tests = {"validation": Codes()}
+    made.setup("test")
+    assert made.fingerprint().keys() == {"phase 1", "phase 2", "test/validation"}
 
 
 def test_predictions_are_of_every_test_image(tmp_path):
@@ -152,6 +161,17 @@ def test_generators_without_foregrounds_are_refused():
 def test_a_phase_without_a_size_is_refused():
     with pytest.raises(ConfigError, match="Phase 1 needs a size"):
         data(Phase(Codes())).setup("fit")
+
+
+@pytest.mark.parametrize(("generator", "size"), [(Codes(), -1), (StoredImages(Digits(8), "test"), -1)])
+def test_a_phase_of_a_negative_size_is_refused(generator, size):
+    with pytest.raises(ConfigError, match="at least 0, not -1"):
+        data(Phase(generator, size, sets=False)).draws(0)
+
+
+def test_a_test_without_test_sets_is_refused():
+    with pytest.raises(ConfigError, match="nothing to test on: set tests"):
+        data().setup("test")
 
 
 def test_sets_without_viewpoints_are_refused():

@@ -35,6 +35,8 @@ def test_settings_that_do_not_fit_are_refused_at_once(settings, message):
         ({"ratio": (0, 1)}, "set steps_per_epoch"),
         ({"steps_per_epoch": 0}, "at least 1"),
         ({"generator": Stripes(held=even_draws(Stripes().space, 30, [1])), "synthetic_size": 31}, "31, but only 30"),
+        ({"generator": Stripes(held=even_draws(Stripes().space, 30, [1])), "synthetic_size": -1}, "at least 0, not -1"),
+        ({"synthetic_size": -1}, "at least 0, not -1"),
         ({"generator": Stripes(classes=("bee", "ant", "cow"))}, "the generator .* bee, ant, cow; real: ant, bee, cow"),
         ({"generator": Stripes(side=5)}, r"real images are \[1, 8, 8\].*synthetic ones \[1, 5, 5\]"),
         ({"generator": Stripes(channels=3)}, r"\[1, 8, 8\].*\[3, 8, 8\]"),

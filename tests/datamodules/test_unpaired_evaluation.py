@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from synthreal.batch import Domain
+from synthreal.datamodules.splits import split_by_class
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, StoredImages
 from synthreal.samplers import even_draws
@@ -14,7 +15,7 @@ from tests.datamodules.unpaired_parts import CPU, SIDE, PhotoFiles, Photos, Seen
 def test_validation_has_the_held_out_images_and_as_many_synthetic_ones():
     data, model = make(validation_per_class=2, evaluation_transform=[Plus(8)], eval_batch_size=4), Seen()
     trainer(max_epochs=1).fit(model, datamodule=data)
-    assert data.set_names == tuple(data.val_dataloader()) == ("validation", "validation_synthetic")
+    assert tuple(data.sets) == tuple(data.val_dataloader()) == ("validation", "validation_synthetic")
     real, synthetic = (joined(model.held_out[number]) for number in range(2))
     assert torch.equal(real["label"], synthetic["label"])
     assert real["domain"].tolist() == [Domain.REAL] * 6
@@ -30,8 +31,22 @@ def test_nothing_is_validated_unless_it_is_asked_for():
     data, model = make(Photos(validation=7)), Seen()
     trainer(max_epochs=1).fit(model, datamodule=data)
     assert data.val_dataloader() == []
-    assert data.set_names == ()
+    assert tuple(data.sets) == ()
     assert model.held_out == {}
+
+
+def test_nothing_is_validated_if_every_image_for_it_is_in_the_test_set_too():
+    class Leaking(Photos):
+        """The test set is what is held out."""
+
+        def load(self, split):
+            parts = split_by_class(super().load("train"), {"validation": 1, "train": None}, 3)
+            return parts["validation"] if split == "test" else super().load(split)
+
+    with pytest.warns(UserWarning, match="3 of 3 images for training or validation are in the test set"):
+        data = ready(Leaking(), validation_per_class=1, overlap="drop")
+    assert data.val_dataloader() == []
+    assert list(data.fingerprint()) == ["train"]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +61,11 @@ def test_nothing_is_validated_unless_it_is_asked_for():
 def test_both_domains_are_tested(tests, expected):
     data, model = make(tests=tests, test_size=9, eval_batch_size=4), Seen()
     trainer().test(model, datamodule=data, verbose=False)
-    assert data.set_names == tuple(data.test_dataloader()) == tuple(expected)
+    assert tuple(data.sets) == tuple(data.test_dataloader()) == tuple(expected)
     assert [sum(len(batch["label"]) for batch in model.held_out[i]) for i in range(len(expected))] == [
         *expected.values()
     ]
-    drawn = joined(model.held_out[data.set_names.index("synthetic")])
+    drawn = joined(model.held_out[list(data.sets).index("synthetic")])
     assert drawn["index"].tolist() == list(range(expected["synthetic"]))
     if tests.get("synthetic") is None:
         whole = Stripes().generate(even_draws(Stripes().space, 9, [0, 30]), CPU)

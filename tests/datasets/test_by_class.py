@@ -51,6 +51,17 @@ def test_labels_are_sorted_by_class(labels):
         assert chosen(table, label, (np.arange(len(group)) + 0.5) / len(group)) == group
 
 
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 99))
+def test_members_have_numbers_within_their_class_and_are_found_by_them(labels, turns):
+    table = by_label(torch.tensor(labels), 5)
+    number = table.numbers()
+    assert number.tolist() == [labels[:i].count(labels[i]) for i in table.order.tolist()]
+    label = torch.tensor(labels)[table.order]
+    count = torch.tensor([labels.count(i) for i in label.tolist()])
+    assert torch.equal(table.nth(label, number + turns * count), table.order)
+
+
 def test_it_moves_to_a_device_whole():
     table = by_class([[4, 2], [0]])
     moved = table.to(torch.device("cpu"))

@@ -45,9 +45,9 @@ def add(root, folder, name, objects, photo=None):
     annotate(root / "Annotations" / folder / f"{name}.mat", objects)
 
 
-def put_list(path, *lines):
+def put_list(path, *lines, end="\n"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines), "utf-8-sig" if end == "\r\n" else "ascii", newline=end)
 
 
 @pytest.fixture
@@ -129,13 +129,13 @@ def test_whole_only_leaves_out_what_is_not_wholly_in_view(root, mark):
     assert len(data(root, whole_only=False).load("train")) == 4
 
 
-@pytest.mark.parametrize(("whole_only", "azimuths"), [(True, [30.0]), (False, [30.0, 60.0])])
-def test_pascals_lists_say_which_photos_show_the_class(tmp_path, whole_only, azimuths):
+@pytest.mark.parametrize(("whole_only", "azimuths", "end"), [(True, [30.0], "\n"), (False, [30.0, 60.0], "\r\n")])
+def test_pascals_lists_say_which_photos_show_the_class(tmp_path, whole_only, azimuths, end):
     add(tmp_path, "sofa_pascal", "2008_000001", [thing("sofa")])
     if not whole_only:  # or else it is not asked for
         add(tmp_path, "sofa_pascal", "2008_000003", [thing("sofa", view={**VIEW, "azimuth": 60.0}, difficult=1)])
     lists = tmp_path / "PASCAL" / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main"
-    put_list(lists / "sofa_train.txt", "2008_000001  1", "2008_000002 -1", "2008_000003  0", "")
+    put_list(lists / "sofa_train.txt", "2008_000001  1", "2008_000002 -1", "2008_000003  0", "", end=end)
     sofas = data(tmp_path, ["sofa"], source="pascal", whole_only=whole_only)
     assert sofas.viewpoints("train")[:, 0].tolist() == azimuths
     assert len(sofas.load("train")) == len(azimuths)

@@ -173,6 +173,23 @@ def test_a_manifest_of_something_else_is_refused_and_can_be_written_again(own, s
     assert torch.equal(both(own), whole)
 
 
+@pytest.mark.parametrize("change", [{"classes": 3}, {"classes": "ab"}, {"classes": [1, 2]}, {"count": "150"}])
+def test_a_description_whose_parts_are_of_other_kinds_is_refused(own, change):
+    described = json.loads((own / "dataset.json").read_text())
+    (own / "dataset.json").write_text(json.dumps(described | change))
+    with pytest.raises(DatasetError, match=r"dataset\.json describes no 'synthreal data set 1'"):
+        RenderedFolder(str(own))
+
+
+@pytest.mark.parametrize("layout", ["folders", "shards"])
+def test_a_data_set_of_no_images_is_refused(own, layout):
+    described = json.loads((own / "dataset.json").read_text())
+    (own / "dataset.json").write_text(json.dumps(described | {"count": 0, "layout": layout}))
+    (own / "manifest.csv").write_text("path,index,class,label,model\n")
+    with pytest.raises(DatasetError, match=r"classes \['ant', 'nan', 'cow'\] have fewer than 2 images"):
+        both(own)
+
+
 def test_an_empty_manifest_is_refused(own):
     (own / "manifest.csv").write_text("")
     with pytest.raises(DatasetError, match="is no manifest"):

@@ -99,6 +99,25 @@ def test_a_folder_made_by_hand(tmp_path):
         assert torch.equal(torch.cat([part.labels for part in pairs]), number % 2)
 
 
+def test_a_folder_made_on_windows_with_names_that_are_not_ascii(tmp_path):
+    root = hand_made(tmp_path)
+    table, described = (root / "manifest.csv").read_text(), (root / "dataset.json").read_text()
+    lines = table.replace(",a,", ",Käfer,").splitlines()
+    (root / "manifest.csv").write_bytes("\r\n".join([*lines, ""]).encode("utf-8-sig"))
+    (root / "dataset.json").write_bytes(described.replace('"a"', '"Käfer"').encode("utf-8-sig"))
+    train, test = read(root)
+    assert train.classes == ("Käfer", "b")
+    assert len(train) + len(test) == 8
+
+
+def test_whole_numbers_alone_are_parameters_to_write_into(tmp_path):
+    torch.set_warn_always(True)  # or else only the first tensor of a process warns of memory that is read-only
+    try:
+        read(hand_made(tmp_path))
+    finally:
+        torch.set_warn_always(False)
+
+
 def test_a_hand_made_pair_without_its_map(tmp_path):
     root = hand_made(tmp_path)
     for number in (3, 6):
