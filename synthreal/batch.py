@@ -20,6 +20,10 @@ class Domain(IntEnum):
     SYNTHETIC = 1
 
 
+SET_SIZE = 5
+"""Rows of a triplet set: reference, positive, far pose and two of other classes, see `role`."""
+
+
 class Draws(TypedDict, total=False):
     """What a loader hands over: which real images, and which synthetic ones to make.
 
@@ -39,8 +43,7 @@ class Draws(TypedDict, total=False):
     index: Int[Tensor, " s"]
     """Number of each synthetic sample in the data set that it belongs to."""
     role: Int[Tensor, " s"]
-    """Place of each synthetic sample in its triplet set, which is five rows: 0 reference, 1 positive, 2 far pose, 3 and
-    4 other classes."""
+    """Place of each synthetic sample in its triplet set: 0 reference, 1 positive, 2 far pose, 3 and 4 other classes."""
     phase: int
     """Which of several fixed sets the samples are of."""
 

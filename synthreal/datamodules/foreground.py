@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from synthreal.batch import Batch, Draws, join, select_draws
+from synthreal.batch import SET_SIZE, Batch, Draws, join, select_draws
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
@@ -22,7 +22,6 @@ from synthreal.generators.lighting import LIGHT_COLUMNS
 from synthreal.samplers import ConcatenationSampler, PhasedSampler, TripletSampler, TripletTable
 from synthreal.samplers.epochs import EpochSampler
 
-_SET = 5  # images
 _GALLERY = 26  # a random stream of its own: those of the unpaired data end at 25
 
 
@@ -87,8 +86,10 @@ class ForegroundDataModule(DrawnDataModule):
         super().__init__(evaluation_transform, test_size, eval_batch_size, num_workers, seed)
         if not phases:
             raise ConfigError("There is nothing to train on: give at least one phase.")
-        if batch_size < 1 or (batch_size % _SET and any(phase.sets for phase in phases)):
-            raise ConfigError(f"Triplet sets have {_SET} images: batch_size is a multiple of {_SET}, not {batch_size}.")
+        if batch_size < 1 or (batch_size % SET_SIZE and any(phase.sets for phase in phases)):
+            raise ConfigError(
+                f"Triplet sets have {SET_SIZE} images: batch_size is a multiple of {SET_SIZE}, not {batch_size}."
+            )
         if gallery_size < 1:
             raise ConfigError(f"gallery_size is at least 1, not {gallery_size}.")
         self.phases, self.tests, self.validation = phases, tests or {}, validation
@@ -164,7 +165,7 @@ class ForegroundDataModule(DrawnDataModule):
             return ConcatenationSampler(draws, 0, self.batch_size, steps, self.seed, rank, world_size)
         label, viewpoint, light = _annotations(phase.generator, draws)
         table = TripletTable(label, viewpoint, light, len(self.classes), self.far)
-        return TripletSampler(draws, table, self.batch_size // _SET, steps, self.seed, rank, world_size)
+        return TripletSampler(draws, table, self.batch_size // SET_SIZE, steps, self.seed, rank, world_size)
 
     @property
     def gallery(self) -> GeneratedSet:

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthreal.batch import Batch
+from synthreal.batch import SET_SIZE, Batch
 from synthreal.components import Plain, build
 from synthreal.errors import ConfigError
 from synthreal.losses.adaptive_noise import add_noise, noise_ratios, variance_ratio
@@ -25,8 +25,6 @@ from synthreal.modules.unused_parameters import require_unused_parameters
 from synthreal.networks.foreground import ForegroundNetwork, Recognition
 from synthreal.networks.modes import evaluating
 from synthreal.networks.reconstruction import Reconstructor
-
-SET_SIZE = 5  # reference, positive and three negatives
 
 
 class Described(Predicted):

@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from synthreal.batch import Draws, numbered
+from synthreal.batch import SET_SIZE, Draws, numbered
 from synthreal.errors import ConfigError, DatasetError
 from synthreal.samplers.epochs import EpochSampler, passes
 from synthreal.samplers.poses import PoseNeighbours, pose_keys, quaternions
 
 _REFERENCE, _MEMBERS = range(15, 17)  # purposes; those of aligned samples end at 14
-_ROLES = 5  # reference, positive, far pose, two of other classes
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ class TripletSampler(EpochSampler):
             rows = slice(step * self.sets + self.rank, (step + 1) * self.sets, self.world_size)
             # A copy: a view would carry the whole epoch to a worker process.
             index = members[rows].flatten().clone()
-            return {**numbered(self.draws, index), "role": torch.arange(len(index)) % _ROLES}
+            return {**numbered(self.draws, index), "role": torch.arange(len(index)) % SET_SIZE}
 
         return batch
 
