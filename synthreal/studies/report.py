@@ -16,6 +16,7 @@ from synthreal.studies import curves
 from synthreal.studies.effects import main_effects
 from synthreal.studies.exchange import Exchange
 from synthreal.studies.gallery import run_figures
+from synthreal.studies.logged import logged_curves
 from synthreal.studies.outcomes import outcome_report
 from synthreal.studies.runner import columns, read_results
 from synthreal.studies.spec import Study, file_name
@@ -57,7 +58,13 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     summary = summarise(study, results)
     rates = curves.exchanges(study, results)
     frames, outcome_figures = outcome_report(study, runs, results)
-    figures = {**_curve_figures(study, results, rates), **run_figures(study, runs, results), **outcome_figures}
+    logged = _logged_figures(logged_curves(study, runs, results))
+    figures = {
+        **_curve_figures(study, results, rates),
+        **logged,
+        **run_figures(study, runs, results),
+        **outcome_figures,
+    }
     images = {name: (title, png(figure)) for name, (title, figure) in figures.items()}
     effects = main_effects(study, results)
     tables = _tables(study, summary, effects, rates)
@@ -112,6 +119,13 @@ def _curve_figures(study: Study, results: pd.DataFrame, rates: dict[str, Exchang
             title += ": dotted, the score of all real images alone and where real and synthetic ones first reach it"
         figures["learning_curve"] = title, learning_curves(panels, str(study.curve), metric, marks)
     return figures
+
+
+def _logged_figures(logged: dict[str, curves.Curves]) -> Figures:
+    return {
+        f"logged_{name.replace('/', '_')}": (f"{name} over training", metric_curves(panels, "training steps", name))
+        for name, panels in logged.items()
+    }
 
 
 def png(figure: Figure) -> bytes:

@@ -37,6 +37,7 @@ class Study:
             report also tells what each changes on its own.
         skip: Combinations of levels that make no sense, factor → level each.
         scores: Further logged scores that each run keeps.
+        logged: Values that runs log while they train (`train/…` or `val/…`), for curves over steps.
         larger_is_better: Whether the metric is meant to grow.
         curve: A factor whose levels are numbers, such as real images of a class, for the report's learning curve.
         exchange: What to compute the exchange rate from; needs `curve`.
@@ -59,6 +60,7 @@ class Study:
     factors: Factors = field(default_factory=dict)
     skip: list[dict[str, str]] = field(default_factory=list)
     scores: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
     larger_is_better: bool = False
     curve: str | None = None
     exchange: ExchangeSettings | None = None
@@ -93,6 +95,9 @@ class Study:
         for name in kept:
             if not name.startswith(("test/", "val/")):
                 raise ConfigError(f"{self.path}: metric and scores are logged as test/… or val/…, not {name!r}.")
+        for name in self.logged:
+            if not name.startswith(("train/", "val/")):
+                raise ConfigError(f"{self.path}: logged values are train/… or val/…, not {name!r}.")
         if len(set(kept)) < len(kept):
             raise ConfigError(f"{self.path}: a score is named twice in {kept}.")
 
