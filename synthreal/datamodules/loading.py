@@ -11,6 +11,8 @@ from synthreal.datasets.base import Labelled
 from synthreal.datasets.files import LabelledFiles
 from synthreal.errors import ConfigError
 
+_CONVERTING = ("16-true", "bf16-true", "64-true")  # Lightning's precisions that convert every float of a batch
+
 
 class _AsDrawn(Dataset[Draws]):
     """Answers a draw with itself: images are made later, on the device; only what stays on disk is read here."""
@@ -84,8 +86,13 @@ def batch_loader(
         images: Where real images are read from, if they stay on disk.
 
     Raises:
-        ConfigError: If Lightning would replace the sampler on several processes.
+        ConfigError: If Lightning would replace the sampler on several processes, or round what it draws.
     """
+    if trainer is not None and trainer.precision in _CONVERTING:
+        raise ConfigError(
+            f"Precision {trainer.precision} converts the parameters that images are made from, too: "
+            "take 32-true, or 16-mixed or bf16-mixed."
+        )
     if trainer is not None and trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:
         raise ConfigError(
             "On several processes set use_distributed_sampler=False in the Trainer: "

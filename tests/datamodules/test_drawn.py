@@ -188,3 +188,16 @@ def test_what_a_training_batch_is_must_be_said():
 
     with pytest.raises(TypeError, match="training_batch"):
         Silent((), 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_precisions_that_would_convert_parameters_are_refused(precision):
+    with pytest.raises(ConfigError, match=rf"Precision {precision} converts the parameters .* bf16-mixed"):
+        fit(Drawn(), max_steps=1, precision=precision)
+    with pytest.raises(ConfigError, match=f"Precision {precision}"):
+        quiet_trainer(precision=precision).test(Seen(), datamodule=Drawn(real=Photos()), verbose=False)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_other_precisions_leave_parameters_alone(precision):
+    assert fit(Drawn(), max_steps=2, precision=precision) == [0, 1]
