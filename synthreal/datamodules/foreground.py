@@ -14,6 +14,7 @@ from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
 from synthreal.datamodules.loading import batch_loader
+from synthreal.datamodules.transforms import transform
 from synthreal.datasets import ImageDataset
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
@@ -22,7 +23,7 @@ from synthreal.generators.lighting import LIGHT_COLUMNS
 from synthreal.samplers import ConcatenationSampler, PhasedSampler, TripletSampler, TripletTable
 from synthreal.samplers.epochs import EpochSampler
 
-_GALLERY = 26  # a random stream of its own: those of the unpaired data end at 25
+_GALLERY, _TRANSFORM = 26, 27  # random streams of their own: those of the unpaired data end at 25
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class ForegroundDataModule(DrawnDataModule):
         steps_per_epoch: Batches in an epoch.
         far: Geodesic distance from which on a pose is far, degrees, 1 to 180.
         gallery_size: Training images of the last phase that nearest neighbours are looked for among.
+        synthetic_transform: What training does to images, not to their foregrounds, so nothing that moves the object:
+            kornia's colours, blur and noise by class path.
         test_size: Samples of each generator that is tested or validated on and has none stored.
         evaluation_transform: What validation and test do to every image.
         eval_batch_size: Images in a batch of validation and test, for each process.
@@ -77,6 +80,7 @@ class ForegroundDataModule(DrawnDataModule):
         steps_per_epoch: int = 100,
         far: float = 45.0,
         gallery_size: int = 1000,
+        synthetic_transform: Sequence[nn.Module] = (),
         test_size: int = 1000,
         evaluation_transform: Sequence[nn.Module] = (),
         eval_batch_size: int = 100,
@@ -94,7 +98,7 @@ class ForegroundDataModule(DrawnDataModule):
             raise ConfigError(f"gallery_size is at least 1, not {gallery_size}.")
         self.phases, self.tests, self.validation = phases, tests or {}, validation
         self.batch_size, self.steps_per_epoch, self.far = batch_size, steps_per_epoch, far
-        self.gallery_size = gallery_size
+        self.gallery_size, self.synthetic_transform = gallery_size, synthetic_transform
         self._drawn: dict[int, Draws] = {}
         self._testing = False  # what `sets` are for
 
@@ -137,11 +141,12 @@ class ForegroundDataModule(DrawnDataModule):
             )
 
     def _check_pair(self, number: int) -> None:
-        made = self._make(select_draws(self.draws(number), torch.zeros(1, dtype=torch.int64)), number)
+        made = self._make(select_draws(self.draws(number), torch.zeros(1, dtype=torch.int64)), number, 0)
         if "semantic" not in made or made["semantic"].shape != made["image"].shape:
             raise ConfigError(
                 f"Phase {number + 1}: {type(self.phases[number].generator).__name__} makes no foreground to go with "
-                "its images. Give outputs: [semantic] to MeshImages, or take Painted or StoredPairs."
+                "its images. Give outputs: [semantic] to MeshImages, or take Painted or StoredPairs; "
+                "synthetic_transform must keep the images' shape."
             )
 
     def draws(self, number: int) -> Draws:
@@ -187,10 +192,12 @@ class ForegroundDataModule(DrawnDataModule):
 
     def training_batch(self, draws: Draws) -> Batch:
         """See `DrawnDataModule.training_batch`."""
-        return self._make(draws, draws["phase"])
+        return self._make(draws, draws["phase"], self.sampler.trained - 1)
 
-    def _make(self, draws: Draws, number: int) -> Batch:
+    def _make(self, draws: Draws, number: int, step: int) -> Batch:
         made = self.phases[number].generator.generate(draws, draws["bucket"].device)
+        key = [self.seed, _TRANSFORM, self.sampler.epoch, step, self.ranks[0]]
+        made = {**made, "image": transform(made["image"], self.synthetic_transform, key)}
         return {**made, "role": draws["role"]} if "role" in draws else made
 
     def preview(self, count: int = 2000) -> Batch:
@@ -201,7 +208,8 @@ class ForegroundDataModule(DrawnDataModule):
             draws = self.draws(number)
             held, wanted = len(draws["bucket"]), max(count // len(self.phases), 1)
             rows = torch.linspace(0, held - 1, min(wanted, held)).long()
-            made = [self._make(select_draws(draws, part), number) for part in rows.split(self.batch_size)]
+            parts = enumerate(rows.split(self.batch_size))
+            made = [self._make(select_draws(draws, part), number, step) for step, part in parts]
             # Other columns may differ from phase to phase.
             batches += [{key: batch[key] for key in ("image", "semantic", "label", "domain")} for batch in made]  # type: ignore
             places.append(torch.arange(len(rows)))

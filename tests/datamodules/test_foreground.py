@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from torch import nn
 
 from synthreal.callbacks import Predictions
 from synthreal.datamodules import ForegroundDataModule
@@ -20,7 +21,7 @@ def batches(made):
     found = []
     for draws in made.sampler:
         made.sampler.trained += 1
-        found.append(made._make(draws, draws["phase"]))
+        found.append(made.training_batch(draws))
     return found
 
 
@@ -43,6 +44,39 @@ def test_images_come_with_their_foregrounds():
     made.setup("fit")
     for batch in batches(made):
         assert torch.equal(batch["semantic"].argmax(1)[:, 0, 0], batch["label"])
+
+
+class Noisy(nn.Module):
+    def forward(self, image):
+        return image + torch.rand_like(image)
+
+
+def test_images_alone_are_transformed_each_time_anew_and_again_the_same():
+    plain, noisy = data(), data(synthetic_transform=[Noisy()])
+    for made in (plain, noisy):
+        made.setup("fit")
+    found = []
+    for before, after in zip(batches(plain), batches(noisy), strict=True):
+        assert torch.equal(before["semantic"], after["semantic"])
+        found.append(after["image"] - before["image"])
+        assert 0.4 < found[-1].mean() < 0.6  # of 240 uniform numbers and more
+    assert not torch.equal(found[0], found[1])
+    torch.manual_seed(7)
+    noisy.sampler.resume(0, 1)
+    again = batches(noisy)[0]["image"]
+    assert torch.equal(again, batches_of(plain, 0)[1]["image"] + found[1])
+    assert not torch.equal(batches_of(noisy, 1)[1]["image"] - batches_of(plain, 1)[1]["image"], found[1])
+
+
+def batches_of(made, epoch):
+    """All batches of an epoch."""
+    made.sampler.resume(epoch, 0)
+    return batches(made)
+
+
+def test_a_transform_that_leaves_the_foreground_behind_is_refused():
+    with pytest.raises(ConfigError, match="synthetic_transform must keep the images' shape"):
+        data(synthetic_transform=[nn.AvgPool2d(2)]).setup("fit")
 
 
 def test_phases_follow_each_other():
