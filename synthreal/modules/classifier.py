@@ -15,11 +15,13 @@ from torchvision.models import get_model, list_models
 from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError
-from synthreal.modules.finite import require_finite
+from synthreal.modules.finite import require_finite, require_finite_weights
 from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
 from synthreal.networks.features import expose_features, with_features
+
+_ADVICE = "Lower the learning rate, or find the operation with --trainer.detect_anomaly=true."
 
 
 def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -> nn.Module:
@@ -111,6 +113,15 @@ class Classifier(LightningModule):
         self._last_loss = torch.zeros(())
         self.configure_optimizers()  # a typo in the optimiser fails here, before any data is read
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Stops before a broken model is saved.
+
+        Raises:
+            TrainingError: If the last batch's loss or a weight is no number.
+        """
+        self._check_loss()
+        require_finite_weights(self, f"at step {self.trainer.global_step}", _ADVICE)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves `pretrained` alone from now on: the checkpoint has weights that came after it."""
         self._unread = None
@@ -162,13 +173,8 @@ class Classifier(LightningModule):
         progress = min(self.trainer.global_step / self._num_steps, 1.0)
         return logits, self.alignment(features, batch["domain"], progress)
 
-    def on_train_epoch_end(self) -> None:
-        """Stops before a broken model is checkpointed."""
-        self._check_loss()
-
     def _check_loss(self) -> None:
-        advice = "Lower the learning rate, or find the operation with --trainer.detect_anomaly=true."
-        require_finite({"training": self._last_loss}, f"at step {self.trainer.global_step}", advice)
+        require_finite({"training": self._last_loss}, f"at step {self.trainer.global_step}", _ADVICE)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the `val/…` scores."""

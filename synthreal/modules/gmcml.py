@@ -17,7 +17,7 @@ from synthreal.losses.adaptive_noise import add_noise, noise_ratios, variance_ra
 from synthreal.losses.elbo import kl_divergence, reconstruction_loss
 from synthreal.losses.triplet import pair_loss, triplet_loss
 from synthreal.modules.classifier import build_network
-from synthreal.modules.finite import require_finite
+from synthreal.modules.finite import require_finite, require_finite_weights
 from synthreal.modules.optimization import build_optimization
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
@@ -25,6 +25,8 @@ from synthreal.modules.unused_parameters import require_unused_parameters
 from synthreal.networks.foreground import ForegroundNetwork, Recognition
 from synthreal.networks.modes import evaluating
 from synthreal.networks.reconstruction import Reconstructor
+
+_ADVICE = "Lower the learning rate."
 
 
 class Described(Predicted):
@@ -131,6 +133,15 @@ class GMCML(LightningModule):
         self._last_losses: dict[str, Tensor] = {}
         self.configure_optimizers()  # a typo in the optimiser fails here, before any data is read
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Stops before a broken model is saved.
+
+        Raises:
+            TrainingError: If a loss of the last batch or a weight is no number.
+        """
+        self._check_losses()
+        require_finite_weights(self, f"at step {self.trainer.global_step}", _ADVICE)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves `pretrained` alone from now on: the checkpoint has weights that came after it."""
         self._unread = None
@@ -196,12 +207,8 @@ class GMCML(LightningModule):
             losses["softmax"] = F.cross_entropy(found.logits, batch["label"])
         return losses
 
-    def on_train_epoch_end(self) -> None:
-        """Stops before a broken model is checkpointed."""
-        self._check_losses()
-
     def _check_losses(self) -> None:
-        require_finite(self._last_losses, f"at step {self.trainer.global_step}", "Lower the learning rate.")
+        require_finite(self._last_losses, f"at step {self.trainer.global_step}", _ADVICE)
 
     def _report(self, noise: Tensor | None) -> None:
         self._check_losses()

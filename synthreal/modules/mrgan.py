@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 from synthreal.batch import Batch, Domain
 from synthreal.errors import ConfigError
 from synthreal.losses.adversarial import cycle_loss, identity_loss
-from synthreal.modules.finite import require_finite
+from synthreal.modules.finite import require_finite, require_finite_weights
 from synthreal.modules.gan_schedule import GanSchedule, Moment
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.modules.scores import set_names
@@ -23,6 +23,7 @@ from synthreal.networks.cyclegan import Norm
 from synthreal.networks.refiner import Mapping, Refiner, take_over
 
 _LOSSES = ("generator", "discriminator", "cycle", "identity")
+_ADVICE = "Lower the learning rates, or take --trainer.precision=32-true."
 _FLIP = 0.5  # above it more labels are wrong than right
 
 
@@ -116,7 +117,9 @@ class MrGAN(LightningModule):
         ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Saves how many batches training is at."""
+        """Saves how many batches training is at; raises a TrainingError where a loss or a weight is no number."""
+        self._check_losses()
+        require_finite_weights(self, f"after {self.batches} batches", _ADVICE)
         checkpoint["batches"] = self.batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -238,14 +241,9 @@ class MrGAN(LightningModule):
         total = losses["generator"] + self.cycle_weight * losses["cycle"]
         return total + self.identity_weight * losses["identity"] if "identity" in losses else total
 
-    def on_train_epoch_end(self) -> None:
-        """Stops before a broken model is checkpointed."""
-        self._check_losses()
-
     def _check_losses(self) -> None:
         moment = self.schedule.at(max(self.batches - 1, 0))
-        where = f"in stage {moment.stage + 1}, iteration {moment.iteration}"
-        require_finite(self._last_losses, where, "Lower the learning rates, or take --trainer.precision=32-true.")
+        require_finite(self._last_losses, f"in stage {moment.stage + 1}, iteration {moment.iteration}", _ADVICE)
 
     def _report(self, moment: Moment) -> None:
         every, last = self.trainer.log_every_n_steps, self.batches == self.schedule.batches  # type: ignore[attr-defined]

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from synthreal.errors import TrainingError
-from synthreal.modules.finite import require_finite
+from synthreal.modules.finite import require_finite, require_finite_weights
 
 
 def test_finite_losses_and_none_at_all_pass():
@@ -20,3 +21,17 @@ def test_the_first_broken_loss_is_named_with_place_and_advice(value):
     text = rf"^The triplet loss is {value} at step 3\. Wait\. The last checkpoint is sound\.$"
     with pytest.raises(TrainingError, match=text):
         require_finite(losses, "at step 3", "Wait.")
+
+
+def test_finite_weights_and_none_at_all_pass():
+    require_finite_weights(nn.ReLU(), "at step 1", "Wait.")
+    require_finite_weights(nn.Linear(2, 2), "at step 1", "Wait.")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_first_broken_weights_are_named(value):
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    module[1].weight.data[1, 0] = module[2].bias.data[0] = value
+    text = r"^The weights 1\.weight are no numbers at step 3\. Wait\. The last checkpoint is sound\.$"
+    with pytest.raises(TrainingError, match=text):
+        require_finite_weights(module, "at step 3", "Wait.")

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from synthreal.errors import ConfigError, TrainingError
@@ -50,6 +51,22 @@ def test_a_broken_model_is_not_checkpointed(every):
     with pytest.raises(TrainingError, match="The last checkpoint is sound"):
         run.fit(gmcml(optimizer_args={"lr": 1e30}), datamodule=data())
     assert not list(Path("saved").glob("*.ckpt"))
+
+
+class Break(Callback):
+    """Spoils a weight after two steps."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == 2:
+            next(pl_module.parameters()).data[0] = math.nan
+
+
+def test_a_broken_model_is_not_checkpointed_in_the_middle_of_an_epoch():
+    every_step = ModelCheckpoint("saved", "{step}", save_top_k=-1, every_n_train_steps=1)
+    run = trainer(max_epochs=2, enable_checkpointing=True, callbacks=[Break(), every_step])
+    with pytest.raises(TrainingError, match="are no numbers at step 2"):
+        run.fit(gmcml(), datamodule=data())
+    assert [path.stem for path in Path("saved").iterdir()] == ["step=1"]
 
 
 def test_plain_data_parallel_training_without_softmax_is_refused():
