@@ -13,6 +13,7 @@ from synthreal.batch import Batch, select_draws
 from synthreal.callbacks.gallery import Gallery, foreground_run, recognise_gallery
 from synthreal.callbacks.records import kept_folder, log_figure
 from synthreal.datamodules import ForegroundDataModule
+from synthreal.datamodules.transforms import transform
 from synthreal.datasets.by_class import by_label
 from synthreal.errors import ConfigError
 from synthreal.modules import GMCML
@@ -123,10 +124,11 @@ def traversals(
 
 
 def _examples(data: ForegroundDataModule, count: int) -> Batch:
-    """Samples of the last phase, made on the CPU: sorted by class, as many of each and evenly spread within it."""
+    """Samples of the last phase, on the CPU, as validation would see them: sorted by class and evenly spread in it."""
     last = len(data.phases) - 1
     generator, draws = data.phases[last].generator, data.draws(last)
     each = generator.space.num_buckets // generator.num_classes  # buckets of a class, which is the first factor
     place = torch.arange(count).double() * generator.num_classes / count
     members = by_label(draws["bucket"] // each, generator.num_classes)
-    return generator.generate(select_draws(draws, members.choose(place.long(), place.frac())), torch.device("cpu"))
+    made = generator.generate(select_draws(draws, members.choose(place.long(), place.frac())), torch.device("cpu"))
+    return {**made, "image": transform(made["image"], data.evaluation_transform)}

@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
+from torch import nn
 
 from synthreal.callbacks import DescriptorMaps, NoiseCurves, Reconstructions, reconstructions
 from synthreal.datamodules import MixedDataModule
@@ -113,6 +114,16 @@ def test_classes_share_a_figure_evenly(examples, drawn):
     fit(coded("FCN"), [Reconstructions(9, examples)], steps=1)
     labels = drawn[0]["step 1"]["target"][:, :, 0, 0].argmax(1)
     assert torch.bincount(labels, minlength=3).tolist() == [-(-examples // 3), examples // 3, examples // 3]
+
+
+def test_images_are_shown_as_validation_would_see_them(drawn):
+    for name, steps in {"plain": (), "dark": [nn.Hardtanh(0, 0.5)]}.items():
+        run = CSVLogger(".", name="", version=name)
+        fit(coded(), [Reconstructions()], data(evaluation_transform=steps), steps=1, logger=run)
+    plain, dark = (next(iter(panels.values())) for panels in drawn if "step 1" in panels)
+    assert plain["input"].max() > 0.5
+    assert torch.equal(dark["input"], plain["input"].clamp(0, 0.5))
+    assert torch.equal(dark["target"], plain["target"])
 
 
 @pytest.mark.parametrize("kind", ["FCN", "DeconvNet"])
