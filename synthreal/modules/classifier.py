@@ -119,8 +119,8 @@ class Classifier(LightningModule):
         Raises:
             TrainingError: If the last batch's loss or a weight is no number.
         """
-        self._check_loss()
-        require_finite_weights(self, f"at step {self.trainer.global_step}", _ADVICE)
+        self._check_loss(checkpoint["global_step"])
+        require_finite_weights(self, f"at step {checkpoint['global_step']}", _ADVICE)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves `pretrained` alone from now on: the checkpoint has weights that came after it."""
@@ -159,7 +159,7 @@ class Classifier(LightningModule):
         # Each self.log costs 0.3 ms, and each look at a value waits for the device: only when it will be written.
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:
-            self._check_loss()
+            self._check_loss(self.trainer.global_step)
             self.log("train/loss", self._last_loss)
             if alignment is not None:
                 self.log("train/alignment", alignment.detach())
@@ -173,8 +173,8 @@ class Classifier(LightningModule):
         progress = min(self.trainer.global_step / self._num_steps, 1.0)
         return logits, self.alignment(features, batch["domain"], progress)
 
-    def _check_loss(self) -> None:
-        require_finite({"training": self._last_loss}, f"at step {self.trainer.global_step}", _ADVICE)
+    def _check_loss(self, step: int) -> None:
+        require_finite({"training": self._last_loss}, f"at step {step}", _ADVICE)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the `val/…` scores."""

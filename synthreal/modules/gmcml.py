@@ -139,8 +139,8 @@ class GMCML(LightningModule):
         Raises:
             TrainingError: If a loss of the last batch or a weight is no number.
         """
-        self._check_losses()
-        require_finite_weights(self, f"at step {self.trainer.global_step}", _ADVICE)
+        self._check_losses(checkpoint["global_step"])
+        require_finite_weights(self, f"at step {checkpoint['global_step']}", _ADVICE)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves `pretrained` alone from now on: the checkpoint has weights that came after it."""
@@ -207,11 +207,11 @@ class GMCML(LightningModule):
             losses["softmax"] = F.cross_entropy(found.logits, batch["label"])
         return losses
 
-    def _check_losses(self) -> None:
-        require_finite(self._last_losses, f"at step {self.trainer.global_step}", _ADVICE)
+    def _check_losses(self, step: int) -> None:
+        require_finite(self._last_losses, f"at step {step}", _ADVICE)
 
     def _report(self, noise: Tensor | None) -> None:
-        self._check_losses()
+        self._check_losses(self.trainer.global_step)
         losses = self._last_losses
         self.log("train/loss", losses["training"])
         for name in self.weights:  # all of them: Lightning would write the last value of one that is not logged again

@@ -69,17 +69,17 @@ def test_a_broken_loss_stops_at_the_next_look():
     with_trainer(module, step=3, every=10)
     module.training_step(batch_of(), 0)  # not looked at: that would wait for the device
     with pytest.raises(TrainingError, match=r"The training loss is nan .* learning rate"):
-        module.on_save_checkpoint({})
+        module.on_save_checkpoint({"global_step": 3})
 
 
 def test_broken_weights_are_not_saved_though_the_last_loss_was_sound():
     module = classifier()
     with_trainer(module, step=3, every=10)
     module.training_step(batch_of(), 0)
-    module.on_save_checkpoint({})
+    module.on_save_checkpoint({"global_step": 3})
     module.network.layer.bias.data[0] = float("inf")
     with pytest.raises(TrainingError, match=r"The weights network\.layer\.bias are no numbers at step 3\. Lower"):
-        module.on_save_checkpoint({})
+        module.on_save_checkpoint({"global_step": 3})
 
 
 def test_predictions_are_probabilities_beside_their_labels():
