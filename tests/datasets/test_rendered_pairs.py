@@ -1,6 +1,7 @@
 """Pairs come back as they were made, image with map with parameters, and what is no pair is named."""
 
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -113,9 +114,13 @@ def test_a_folder_made_on_windows_with_names_that_are_not_ascii(tmp_path):
 def test_whole_numbers_alone_are_parameters_to_write_into(tmp_path):
     torch.set_warn_always(True)  # or else only the first tensor of a process warns of memory that is read-only
     try:
-        read(hand_made(tmp_path))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            parts = read(hand_made(tmp_path))
     finally:
         torch.set_warn_always(False)
+    assert [str(warning.message) for warning in caught] == []
+    assert sum(map(len, parts)) == 8
 
 
 def test_a_hand_made_pair_without_its_map(tmp_path):

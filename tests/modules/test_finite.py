@@ -11,8 +11,11 @@ from synthreal.modules.finite import require_finite, require_finite_weights
 
 
 def test_finite_losses_and_none_at_all_pass():
+    largest = -torch.finfo(torch.float32).max * torch.ones(())
     require_finite({}, "at step 1", "Wait.")
-    require_finite({"pair": torch.zeros(()), "triplet": torch.tensor(-3e38)}, "at step 1", "Wait.")
+    require_finite({"pair": torch.zeros(()), "triplet": largest}, "at step 1", "Wait.")
+    with pytest.raises(TrainingError, match="triplet"):
+        require_finite({"pair": torch.zeros(()), "triplet": 2 * largest}, "at step 1", "Wait.")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -24,8 +27,13 @@ def test_the_first_broken_loss_is_named_with_place_and_advice(value):
 
 
 def test_finite_weights_and_none_at_all_pass():
+    layer = nn.Linear(2, 2)
+    layer.bias.data[1] = torch.finfo(torch.float32).max
     require_finite_weights(nn.ReLU(), "at step 1", "Wait.")
-    require_finite_weights(nn.Linear(2, 2), "at step 1", "Wait.")
+    require_finite_weights(layer, "at step 1", "Wait.")
+    layer.bias.data[1] *= 2
+    with pytest.raises(TrainingError, match="bias"):
+        require_finite_weights(layer, "at step 1", "Wait.")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
