@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws
 from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
+from synthreal.datamodules.transforms import transform
 from synthreal.datasets import ImageDataset
 from synthreal.generators import ImageGenerator
 from synthreal.samplers.epochs import EpochSampler
@@ -80,6 +81,18 @@ class DrawnDataModule(LightningDataModule, ABC):
             self.sampler.trained += 1
             return self.training_batch(batch)
         return list(self.sets.values())[dataloader_idx].batch(batch)
+
+    def transformed(self, batch: Batch, steps: Sequence[nn.Module], stream: int, step: int) -> Batch:
+        """Returns a training batch whose images went through steps.
+
+        Args:
+            batch: Images of this process.
+            steps: What is done to them, see `transform`.
+            stream: Number of the random stream that the steps' choices come from.
+            step: Number of the batch in the epoch, from 0, which those choices depend on.
+        """
+        key = [self.seed, stream, self.sampler.epoch, step, self.ranks[0]]
+        return {**batch, "image": transform(batch["image"], steps, key)}
 
     def test_images(self, name: str, index: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         """Returns images of a test set to look at, values in [0, 1]."""

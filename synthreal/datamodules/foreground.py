@@ -14,7 +14,6 @@ from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
 from synthreal.datamodules.loading import batch_loader
-from synthreal.datamodules.transforms import transform
 from synthreal.datasets import ImageDataset
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
@@ -196,8 +195,7 @@ class ForegroundDataModule(DrawnDataModule):
 
     def _make(self, draws: Draws, number: int, step: int) -> Batch:
         made = self.phases[number].generator.generate(draws, draws["bucket"].device)
-        key = [self.seed, _TRANSFORM, self.sampler.epoch, step, self.ranks[0]]
-        made = {**made, "image": transform(made["image"], self.synthetic_transform, key)}
+        made = self.transformed(made, self.synthetic_transform, _TRANSFORM, step)
         return {**made, "role": draws["role"]} if "role" in draws else made
 
     def preview(self, count: int = 2000) -> Batch:

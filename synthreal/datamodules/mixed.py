@@ -13,7 +13,6 @@ from synthreal.datamodules.fixed import fixed_set, make_once
 from synthreal.datamodules.leaks import Overlap, without_leaks
 from synthreal.datamodules.loading import batch_loader, real_rows, with_pixels
 from synthreal.datamodules.splits import split_by_class
-from synthreal.datamodules.transforms import transform
 from synthreal.datasets import ImageDataset
 from synthreal.datasets.base import Labelled
 from synthreal.datasets.part import fold_of
@@ -220,7 +219,7 @@ class MixedDataModule(DrawnDataModule):
 
     def _real(self, draws: Draws, step: int) -> Batch:
         self.train_images = self.train_images.to(draws["real"].device)
-        return self._transform(real_rows(self.train_images, draws), _REAL, step)
+        return self.transformed(real_rows(self.train_images, draws), self.transforms[_REAL], _REAL, step)
 
     def _synthetic(self, draws: Draws, step: int) -> Batch:
         if self.kept is not None:
@@ -228,11 +227,7 @@ class MixedDataModule(DrawnDataModule):
             made = synthetic_batch(self.kept.pixels(draws["index"]), self.kept.labels[draws["index"]], draws)
         else:
             made = self.generator.generate(draws, draws["bucket"].device)
-        return self._transform(made, _SYNTHETIC, step)
-
-    def _transform(self, batch: Batch, domain: int, step: int) -> Batch:
-        key = [self.seed, domain, self.sampler.epoch, step, self.sampler.rank]
-        return {**batch, "image": transform(batch["image"], self.transforms[domain], key)}
+        return self.transformed(made, self.transforms[_SYNTHETIC], _SYNTHETIC, step)
 
     def preview(self, count: int = 2000) -> Batch:
         """Returns the first `count` images that training would see, or a few more. Needs no trainer."""

@@ -124,7 +124,7 @@ def test_random_numbers_are_those_of_seed_domain_epoch_step_and_rank():
         """Random numbers of the first real and of the first synthetic image of a batch."""
         data = ready(ratio=(1, 1), real_transform=[Noise()], synthetic_transform=[Noise()], seed=seed)
         data.sampler.resume(epoch, 0)
-        data.sampler.rank = rank
+        data.trainer = type("Ranks", (), {"global_rank": rank, "world_size": 2})()
         image = data.assemble(next(iter(data.sampler)), step)["image"]
         return [image[0].numpy().tobytes(), image[4].numpy().tobytes()]
 
