@@ -249,6 +249,17 @@ class GMCML(LightningModule):
         """Logs the scores of every test set, class by class too."""
         self._test_scores.log(self)
 
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """Returns probability of each class [B, K], label [B], descriptor [B, D], and reconstruction [B, 3, H, W]."""
+        found = self.network.recognise(batch["image"], batch["image"])
+        painted = {} if found.reconstruction is None else {"reconstruction": found.reconstruction.image}
+        return {
+            "probability": found.logits.softmax(1),
+            "label": batch["label"],
+            "descriptor": found.descriptor,
+            **painted,
+        }
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds optimiser and schedule from their class paths."""
         return build_optimization(self.network, self.hparams)

@@ -236,6 +236,26 @@ def test_a_test_step_returns_predictions_and_descriptors():
     assert np.array_equal(seen.outputs["prediction"], logits.argmax(1))
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_prediction_is_what_test_sees_for_every_test_set(plain):
+    module = gmcml(reconstructor=None) if plain else gmcml()
+    made = data(tests={"codes": Codes(), "real": Colours()})
+    found = trainer().predict(module, datamodule=made)
+    assert [sum(len(batch["label"]) for batch in batches) for batches in found] == [60, 30]
+    module.eval()
+    for held, batches in zip(made.sets.values(), found, strict=True):
+        whole = {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
+        assert ("reconstruction" in whole) is not plain
+        seen = held.batch(held.select(torch.arange(len(held))))
+        assert torch.equal(whole["label"], seen["label"])
+        with torch.no_grad():
+            expected = module.network.recognise(seen["image"], seen["image"])
+        torch.testing.assert_close(whole["probability"], expected.logits.softmax(1))
+        torch.testing.assert_close(whole["descriptor"], expected.descriptor)
+        if not plain:
+            torch.testing.assert_close(whole["reconstruction"], expected.reconstruction.image)
+
+
 def test_half_precision():
     module = gmcml(
         reconstructor="synthreal.networks.VariationalCoder", reconstructor_args={"image_size": SIDE, "widths": [4]}
