@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 
 from synthreal.cli import main
+from synthreal.modules import Classifier
 from synthreal.rendering.procedural import procedural_mesh
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +41,9 @@ def render(folder):
     assert main(["predict", "--config", str(ROOT / "experiments/rendering/procedural.yaml"), *args]) == 0
 
 
-def test_own_dataset_and_generator_train_as_shown(tmp_path, monkeypatch):
+@pytest.fixture
+def own_project(tmp_path, monkeypatch):
+    """The README's files, with photos and renderings for them."""
     for name, block in (blocks("python") | blocks("yaml")).items():
         (tmp_path / name).write_text(block)
     random = np.random.default_rng(0)
@@ -51,12 +55,31 @@ def test_own_dataset_and_generator_train_as_shown(tmp_path, monkeypatch):
                 Image.fromarray(random.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(folder / f"{i}.png")
     monkeypatch.syspath_prepend(tmp_path)
     render(tmp_path)
+    return tmp_path
+
+
+def test_own_dataset_and_generator_train_as_shown(own_project):
     quick = ["--trainer.fast_dev_run=2", "--trainer.accelerator=cpu"]
     assert main(["fit", "--config", "mixed.yaml", *quick]) == 0
     quick.append("--data.num_probes=20")
     assert main(["fit", "--config", "mine.yaml", *quick]) == 0
     assert main(["preview", "--config", "mine.yaml", "--output", "sheet.png"]) == 0
-    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert (own_project / "sheet.png").stat().st_size > 1000
+
+
+def test_a_trained_model_recognises_photos_as_shown(own_project):
+    quick = ["--trainer.max_steps=2", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    assert main(["fit", "--config", "mixed.yaml", *quick]) == 0
+    (checkpoint,) = (own_project / "runs" / "mixed" / "version_0" / "checkpoints").glob("*.ckpt")
+    photos = [f"photos/test/{name}/0.png" for name in ("cat", "dog")]
+    command = [sys.executable, "recognise.py", str(checkpoint), *photos]
+    said = subprocess.run(command, cwd=own_project, capture_output=True, text=True, check=True).stdout.splitlines()
+    model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    for path, line in zip(photos, said, strict=True):
+        pixels = np.asarray(ImageOps.fit(Image.open(path), (32, 32), Image.Resampling.BILINEAR), dtype=np.float32)
+        with torch.no_grad():
+            probability = model(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255).softmax(1)[0]
+        assert line == f"{path}: class {int(probability.argmax())}, {100 * float(probability.max()):.0f} %"
 
 
 def test_examples_are_short():
