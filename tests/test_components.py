@@ -1,6 +1,7 @@
 import collections
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,20 +11,30 @@ from synthreal.components import accepts, build, resolve
 from synthreal.errors import ConfigError
 
 
-def widen(width, bias=True, **more):
+def widen(width, bias=True, **more) -> nn.Linear:
     """Returns a layer twice as wide as asked for."""
     return nn.Linear(width, 2 * width, bias=bias, **more)
 
 
-def forget(width):
+def forget(width) -> nn.Module:
     """Returns nothing."""
+
+
+def touch(path):
+    """Returns a layer, but does not say so."""
+    Path(path).touch()
+    return nn.Linear(1, 1)
+
+
+def puzzle() -> "Nowhere":
+    """Returns what only a type checker knows."""
 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     """Puts this file's functions where a class path finds them, however pytest imported it."""
     here = types.ModuleType("functions_for_tests")
-    here.widen, here.forget = widen, forget
+    here.widen, here.forget, here.touch, here.puzzle = widen, forget, touch, puzzle
     monkeypatch.setitem(sys.modules, "functions_for_tests", here)
 
 
@@ -51,10 +62,27 @@ def test_build_calls_a_function_that_makes_the_object():
 
 
 def test_a_function_that_makes_something_else_is_refused():
-    with pytest.raises(ConfigError, match=r"widen returned a Linear, not a torch\.optim\.optimizer\.Optimizer"):
+    with pytest.raises(ConfigError, match=r"widen' does not say that it returns a torch\.optim\.optimizer\.Optimizer"):
         build("functions_for_tests.widen", torch.optim.Optimizer, {"width": 3})
     with pytest.raises(ConfigError, match=r"forget returned a NoneType, not a torch\.nn"):
         build("functions_for_tests.forget", nn.Module, {"width": 3})
+
+
+def test_a_function_that_may_do_anything_is_not_called(tmp_path):
+    with pytest.raises(ConfigError, match=r"touch' does not say that it returns a torch\.nn.*: annotate it"):
+        build("functions_for_tests.touch", nn.Module, {"path": str(tmp_path / "touched")})
+    assert not (tmp_path / "touched").exists()
+    with pytest.raises(ConfigError, match="getoutput' does not say"):
+        build("subprocess.getoutput", nn.Module, {"cmd": f"touch {tmp_path / 'touched'}"})
+    with pytest.raises(ConfigError, match="puzzle' does not say"):
+        build("functions_for_tests.puzzle", nn.Module, {})
+
+
+def test_functions_of_torchvision_and_timm_are_called(monkeypatch):
+    network = build("torchvision.models.squeezenet1_1", nn.Module, {"num_classes": 3})
+    assert network.num_classes == 3
+    monkeypatch.setattr(touch, "__module__", "timm.models")
+    assert resolve("functions_for_tests.touch", nn.Module) is touch
 
 
 def test_an_unknown_argument_is_named_with_those_that_exist():

@@ -28,8 +28,8 @@ def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -
     """Returns a network; torchvision's have no pre-trained weights.
 
     Args:
-        network: Path of a class (`package.module.Class`) or of a function that returns a network (`timm.create_model`),
-            or a torchvision model's name.
+        network: Path of a class (`package.module.Class`) or of a function that is annotated to return a network, or is
+            timm's (`timm.create_model`); or a torchvision model's name.
         num_classes: Passed on as `num_classes` if the network takes it.
         arguments: Further arguments.
 

@@ -23,7 +23,7 @@ class Linear(nn.Module):
         return self.layer(image.flatten(1))
 
 
-def create_model(model_name, pretrained=False, **settings):
+def create_model(model_name, pretrained=False, **settings) -> nn.Module:
     """A function of timm's form: the number of classes is among what it passes on."""
     if model_name == "broken":
         return 1 + "one"
