@@ -98,7 +98,7 @@ class ExperimentCLI(LightningCLI):
         if path in (None, "best", "last", "hpc"):
             return
         saved = read_checkpoint(path, "--ckpt_path").get("hyper_parameters", {})
-        given = self._settings()["model"]["init_args"].as_dict()
+        given = self._settings()["model"].get("init_args", Namespace()).as_dict()
         different = [
             f"{key}: {saved[key]!r} in the checkpoint, {given[key]!r} in the config"
             for key in given

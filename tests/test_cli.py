@@ -12,8 +12,9 @@ import yaml
 
 from synthreal.cli import main
 from synthreal.experiment import ExperimentCLI
-from synthreal.modules import Classifier
+from synthreal.modules import Classifier, Passthrough
 from tests.shipped_data import name_of, options, quick
+from tests.trainer_parts import quiet_trainer
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 DIGITS = EXPERIMENTS / "sampleahead" / "digits.yaml"
@@ -113,11 +114,11 @@ def test_every_shipped_file_is_tried():
 
 
 def test_fit_then_test_then_predict(tmp_path, capsys):
-    assert main(["fit", "--config", str(DIGITS), "--trainer.max_steps=4", *QUICK]) == 0
+    assert main(["fit", "--config", str(DIGITS), "--trainer.max_steps=6", *QUICK]) == 0
     run = tmp_path / "runs" / "digits" / "version_0"
     (checkpoint,) = (run / "checkpoints").glob("*.ckpt")
     provenance = json.loads((run / "provenance.json").read_text())
-    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_steps"] == 4
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_steps"] == 6
     assert provenance["packages"]["torch"] == torch.__version__.split("+")[0]
     assert len(provenance["data_sha256"]["train"]) == 64
     assert sorted(path.name for path in (run / "buckets").iterdir()) == ["epoch_0001.npz", "epoch_0002.npz"]
@@ -158,6 +159,15 @@ def test_checkpoints_from_python_and_cli_load_by_default(tmp_path):
     loaded = Classifier.load_from_checkpoint(checkpoint)
     assert loaded.hparams["bias_rate"] == 2
     assert torch.load(checkpoint, weights_only=True)["global_step"] == 2
+
+
+def test_a_checkpoint_of_a_model_without_settings_is_taken(tmp_path):
+    config = EXPERIMENTS / "rendering" / "glyph_digits.yaml"
+    trainer = quiet_trainer()
+    trainer.strategy.connect(Passthrough())
+    trainer.save_checkpoint(tmp_path / "nothing.ckpt")
+    args = ["--config", str(config), *options(quick(config)), "--ckpt_path", str(tmp_path / "nothing.ckpt")]
+    assert main(["predict", *args, f"--trainer.callbacks.init_args.output={tmp_path / 'out'}"]) == 0
 
 
 def error_of(capsys, *args):

@@ -114,6 +114,26 @@ def test_no_epoch_is_lost_when_epochs_are_counted(tmp_path, limits):
 
 
 @pytest.mark.filterwarnings("ignore:P has collapsed")
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_was_long_enough_for_itself_goes_on_within_its_epoch(unbroken, tmp_path, workers):
+    data = unbroken[2]
+    last = ModelCheckpoint(tmp_path, "short", save_on_train_epoch_end=True)
+    _, short_data, short = train(tmp_path, callbacks=[last], max_steps=12)  # two epochs and a part, as the other
+    assert sorted(short.draws) == list(range(12))
+    assert torch.equal(short_data.distribution.probability, data.distribution.probability)
+    again, again_data, again_recorder = train(tmp_path, workers, resume=tmp_path / "short.ckpt", max_steps=17)
+    whole, whole_data, whole_recorder = train(tmp_path, max_steps=17)
+
+    assert sorted(again_recorder.draws) == list(range(12, 17))
+    for step, draws in again_recorder.draws.items():
+        assert torch.equal(draws, whole_recorder.draws[step]), f"other draws at step {step}"
+    assert torch.equal(whole.network[0].fc2.weight, again.network[0].fc2.weight)
+    assert torch.equal(whole_data.distribution.probability, again_data.distribution.probability)
+    assert not torch.equal(whole_data.distribution.probability, data.distribution.probability)
+
+
+@pytest.mark.filterwarnings("ignore:P has collapsed")
 def test_the_rule_is_violent_enough_to_notice(unbroken):
     _, _, data, recorder = unbroken
     assert data.distribution.effective_share < 0.5

@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class RandomState(Callback):
     """Saves the global random states of torch, CUDA, NumPy and Python, and restores them when training goes on.
 
-    Every process of a run is seeded alike and a checkpoint holds the first one's states, so all restore the same.
+    Every process of a run is seeded alike and a checkpoint holds the first one's states, so all restore the same, each
+    for the device that it uses.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class RandomState(Callback):
         version, numbers, normal = random.getstate()
         return {
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
             "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
             "python": [version, list(numbers), normal],
         }
@@ -38,8 +39,8 @@ class RandomState(Callback):
             return
         state, self._restored = self._restored, {}
         torch.set_rng_state(state["torch"].cpu())
-        if len(state["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+        if state["cuda"] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["cuda"].cpu())
         keys, position, has_gauss, gauss = state["numpy"]
         np.random.set_state(  # noqa: NPY002
             ("MT19937", keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss)

@@ -95,8 +95,11 @@ class SampleAhead(Callback):
             self._update(trainer, pl_module, self._resumed_step)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Updates P and logs what came of it. Resumed at an epoch's end, Lightning calls this twice for that epoch."""
-        if self._data(trainer).finished_epochs == self._epochs:
+        """Updates P and logs what came of it, unless training stops within the epoch: it may go on from there.
+
+        Resumed at an epoch's end, Lightning calls this twice for that epoch.
+        """
+        if not trainer.is_last_batch or self._data(trainer).finished_epochs == self._epochs:
             return
         for name, value in self._update(trainer, pl_module, trainer.global_step).items():
             pl_module.log(f"sampler/{name}", value, sync_dist=True)

@@ -9,7 +9,6 @@ from torch.utils.data import DataLoader
 from synthreal.batch import Batch, Draws, LabelledImages, join
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import RealSet
-from synthreal.datamodules.loading import batch_loader
 from synthreal.datamodules.probes import ProbeSet
 from synthreal.datamodules.splits import split_by_class
 from synthreal.datasets import ImageDataset
@@ -140,7 +139,7 @@ class BucketDataModule(DrawnDataModule):
         Raises:
             ConfigError: If Lightning would replace the sampler on several processes.
         """
-        return batch_loader(self.sampler, self.num_workers, self.trainer)
+        return self.training_loader()
 
     def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
         """Real images held out for validation; no loader if there are none."""
@@ -180,7 +179,8 @@ class BucketDataModule(DrawnDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the next batch comes from, and P."""
-        return {**super().state_dict(), "distribution": self.distribution.state_dict()}
+        place = super().state_dict()
+        return {**place, "distribution": self.distribution.state_dict()} if place else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores P, and continues with the batch after the last one that was trained on."""

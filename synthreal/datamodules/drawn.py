@@ -12,8 +12,11 @@ from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws
 from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
+from synthreal.datamodules.loading import batch_loader
 from synthreal.datamodules.transforms import transform
 from synthreal.datasets import ImageDataset
+from synthreal.datasets.base import Labelled
+from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
 from synthreal.samplers.epochs import EpochSampler
 
@@ -54,6 +57,27 @@ class DrawnDataModule(LightningDataModule, ABC):
     @abstractmethod
     def training_batch(self, draws: Draws) -> Batch:
         """Returns the images of a training batch, on the draws' device; `sampler.trained` counts it already."""
+
+    def training_loader(self, images: Labelled | None = None) -> DataLoader[Draws]:
+        """Returns a loader of the sampler's batches.
+
+        Args:
+            images: Where real images are read from, if they stay on disk.
+
+        Raises:
+            ConfigError: If the trainer would not train on these batches: it replaces the sampler, or has trained on
+                others before.
+        """
+        trainer = self.trainer
+        if trainer is not None and trainer.overfit_batches:  # type: ignore[attr-defined]
+            raise ConfigError("overfit_batches would replace the sampler: set limit_train_batches instead.")
+        # Loaders that are made anew within a training find the sampler further on.
+        if trainer is not None and self.sampler.finished_epochs == 0 and trainer.global_step and not trainer.ckpt_path:
+            raise ConfigError(
+                f"This Trainer has trained for {trainer.global_step} steps, but the data would start from the "
+                "beginning: save a checkpoint, make a new Trainer, and go on by fit(…, ckpt_path=…)."
+            )
+        return batch_loader(self.sampler, self.num_workers, trainer, images)
 
     @property
     def ranks(self) -> tuple[int, int]:
@@ -99,9 +123,13 @@ class DrawnDataModule(LightningDataModule, ABC):
         return self.sets[name].show(index)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns where the next batch comes from."""
+        """Returns where the next batch comes from; nothing where nothing is drawn, as in a test."""
+        if not hasattr(self, "sampler"):
+            return {}
         assert self.trainer is not None
-        return self.sampler.position(self.trainer.is_last_batch)
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress
+        unfinished = progress.current.ready > progress.current.processed  # type: ignore[attr-defined]
+        return self.sampler.position(progress.is_last_batch, unfinished)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continues with the batch after the last one that was trained on."""

@@ -13,7 +13,6 @@ from synthreal.batch import SET_SIZE, Batch, Draws, join, select_draws
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
-from synthreal.datamodules.loading import batch_loader
 from synthreal.datasets import ImageDataset
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
@@ -183,7 +182,7 @@ class ForegroundDataModule(DrawnDataModule):
 
     def train_dataloader(self) -> DataLoader[Draws]:
         """Batches of draws."""
-        return batch_loader(self.sampler, self.num_workers, self.trainer)
+        return self.training_loader()
 
     def val_dataloader(self) -> DataLoader[Draws] | list[DataLoader[Draws]]:
         """Validation images; no loader if there are none."""

@@ -11,7 +11,7 @@ from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import RealSet
 from synthreal.datamodules.fixed import fixed_set, make_once
 from synthreal.datamodules.leaks import Overlap, without_leaks
-from synthreal.datamodules.loading import batch_loader, real_rows, with_pixels
+from synthreal.datamodules.loading import real_rows, with_pixels
 from synthreal.datamodules.splits import split_by_class
 from synthreal.datasets import ImageDataset
 from synthreal.datasets.base import Labelled
@@ -193,7 +193,7 @@ class MixedDataModule(DrawnDataModule):
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             bar = self.trainer is not None and self.trainer.progress_bar_callback is not None
             self.kept = make_once(self.generator, self.fixed_set, device, bar)
-        return batch_loader(self.sampler, self.num_workers, self.trainer, self.train_images)
+        return self.training_loader(self.train_images)
 
     def val_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]] | list[DataLoader[Draws]]:
         """Real images held out for validation; no loader if there are none."""

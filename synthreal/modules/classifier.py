@@ -16,16 +16,17 @@ from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError
 from synthreal.modules.finite import require_finite, require_finite_weights
-from synthreal.modules.optimization import build_optimization
+from synthreal.modules.optimization import build_optimization, require_validation
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
 from synthreal.networks.features import expose_features, with_features
 
+_AUXILIARY = ("googlenet", "inception_v3")  # in training they would answer with further logits, which no loss here has
 _ADVICE = "Lower the learning rate, or find the operation with --trainer.detect_anomaly=true."
 
 
 def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -> nn.Module:
-    """Returns a network; torchvision's have no pre-trained weights.
+    """Returns a network; torchvision's have no pre-trained weights and no auxiliary logits.
 
     Args:
         network: Path of a class (`package.module.Class`) or of a function that is annotated to return a network, or is
@@ -42,7 +43,8 @@ def build_network(network: str, num_classes: int, arguments: dict[str, Plain]) -
             return build(network, nn.Module, {**own, **arguments})
         if network not in list_models(module=models):
             raise ConfigError(f"{network!r} is neither a class path nor one of torchvision's classifiers.")
-        return get_model(network, weights=None, num_classes=num_classes, **arguments)
+        more = {"aux_logits": False} if network in _AUXILIARY else {}
+        return get_model(network, weights=None, num_classes=num_classes, **{**more, **arguments})
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):  # others come from inside the network
             raise
@@ -139,7 +141,12 @@ class Classifier(LightningModule):
             self._unread = None
 
     def on_train_start(self) -> None:
-        """Reads how many steps this training will have."""
+        """Reads how many steps this training will have.
+
+        Raises:
+            ConfigError: If the schedule follows a validation that there is not.
+        """
+        require_validation(self.trainer)
         steps = math.nan if self.alignment is None else self.trainer.estimated_stepping_batches
         self._num_steps = steps if 0 < steps < math.inf else math.nan  # inf or -1: it has no known end
 

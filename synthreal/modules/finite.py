@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from synthreal.errors import TrainingError
 
+_STATISTICS = ("running_mean", "running_var")
+
 
 def require_finite(losses: Mapping[str, Tensor], where: str, advice: str) -> None:
     """Checks losses; waits for the device, so only where they are looked at anyway, and before each checkpoint.
@@ -26,17 +28,20 @@ def require_finite(losses: Mapping[str, Tensor], where: str, advice: str) -> Non
 
 
 def require_finite_weights(module: nn.Module, where: str, advice: str) -> None:
-    """Checks weights before they are saved: one step may break them without its loss telling.
+    """Checks weights, and batch norm's statistics, before they are saved: a step may break them and its loss not tell.
+
+    Other buffers, such as masks, may hold infinity.
 
     Args:
-        module: Whose parameters.
+        module: Whose parameters and statistics.
         where: When they were: "at step 3".
         advice: What to do, a sentence.
 
     Raises:
         TrainingError: If one is NaN or infinite.
     """
-    weights = dict(module.named_parameters())
+    statistics = {name: held for name, held in module.named_buffers() if name.endswith(_STATISTICS)}
+    weights = {**dict(module.named_parameters()), **statistics}
     if weights and not (sound := torch.stack([weight.isfinite().all() for weight in weights.values()])).all():
         name = list(weights)[int(sound.int().argmin())]
         raise TrainingError(f"The weights {name} are no numbers {where}. {advice} The last checkpoint is sound.")

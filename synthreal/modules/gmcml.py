@@ -18,7 +18,7 @@ from synthreal.losses.elbo import kl_divergence, reconstruction_loss
 from synthreal.losses.triplet import pair_loss, triplet_loss
 from synthreal.modules.classifier import build_network
 from synthreal.modules.finite import require_finite, require_finite_weights
-from synthreal.modules.optimization import build_optimization
+from synthreal.modules.optimization import build_optimization, require_validation
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
 from synthreal.modules.unused_parameters import require_unused_parameters
@@ -159,6 +159,14 @@ class GMCML(LightningModule):
         if self._unread is not None:
             load_pretrained(self.network, self._unread)
             self._unread = None
+
+    def on_train_start(self) -> None:
+        """Checks the schedule.
+
+        Raises:
+            ConfigError: If it follows a validation that there is not.
+        """
+        require_validation(self.trainer)
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Returns logits for photos in [0, 1], without noise."""

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from synthreal.components import build
+from synthreal.errors import ConfigError
 
 
 def build_optimization(network: nn.Module, settings: Mapping[str, Any], bias_rate: float = 1.0) -> OptimizerLRScheduler:
@@ -34,3 +36,18 @@ def build_optimization(network: nn.Module, settings: Mapping[str, Any], bias_rat
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
     interval = settings["schedule_interval"]
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": interval}}
+
+
+def require_validation(trainer: Trainer) -> None:
+    """Checks, before the first step, that a schedule which follows `val/loss` each epoch will find one.
+
+    Raises:
+        ConfigError: If there are no validation batches, or not after each epoch.
+    """
+    if not any(config.reduce_on_plateau for config in trainer.lr_scheduler_configs):
+        return
+    if not sum(trainer.num_val_batches) or trainer.check_val_every_n_epoch != 1:
+        raise ConfigError(
+            "ReduceLROnPlateau follows val/loss each epoch: hold out validation images (validation_per_class) and "
+            "validate after every epoch, or take another schedule."
+        )

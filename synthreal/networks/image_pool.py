@@ -30,15 +30,14 @@ class ImagePool(nn.Module):
         ConfigError: If the size is negative, or the state of a pool of another size is loaded.
     """
 
-    images: Tensor
-
     def __init__(self, size: int = 50) -> None:
         super().__init__()
         if size < 0:
             raise ConfigError(f"A pool stores 0 images or more, not {size}.")
         self.size, self.filled = size, 0
-        # Its shape is that of the first images, so it travels as extra state.
-        self.register_buffer("images", torch.empty(0), persistent=False)
+        # Its shape is that of the first images, so it travels as extra state. No buffer: an average of models averages
+        # those, and several processes share the first one's.
+        self.images = torch.empty(0)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Returns images in exchange for images, without a gradient."""
@@ -80,7 +79,7 @@ class ImagePool(nn.Module):
                 f"The pool holds images of {list(self.images.shape[1:])}, so none of {list(images.shape[1:])} can be "
                 "exchanged for them: scale or crop all to one size."
             )
-        return self.images
+        return self.images.to(images.device)
 
     def get_extra_state(self) -> PoolState:
         """Returns what a checkpoint keeps."""
@@ -94,4 +93,4 @@ class ImagePool(nn.Module):
         """
         if state["filled"] and len(state["images"]) != self.size:
             raise ConfigError(f"The checkpoint's pool stores {len(state['images'])} images: set its size to that.")
-        self.images, self.filled = state["images"].to(self.images.device), state["filled"]
+        self.images, self.filled = state["images"], state["filled"]

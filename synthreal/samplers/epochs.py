@@ -52,15 +52,27 @@ class EpochSampler(Sampler[Draws], ABC):
         return self.epoch + int(self.begun)
 
     def resume(self, epoch: int, batch: int) -> None:
-        """Makes the next iterator start at a batch of an epoch, as if all before it had been drawn."""
+        """Makes the next iterator start at a batch of an epoch, as if all before it had been drawn.
+
+        Raises:
+            ConfigError: If the epoch has no such batch.
+        """
+        if batch >= self.steps_per_epoch:
+            raise ConfigError(
+                f"The checkpoint was made after batch {batch} of an epoch, and epochs have {self.steps_per_epoch} "
+                "batches now: make them longer, or go on from the end of an epoch."
+            )
         self.epoch, self.trained, self._start = epoch, batch, batch
 
-    def position(self, last_batch: bool) -> dict[str, int]:
+    def position(self, last_batch: bool, unfinished: bool = False) -> dict[str, int]:
         """Returns the epoch and the batch that come next, for `resume`.
 
         Args:
-            last_batch: Whether the batch that was last trained on is its epoch's last.
+            last_batch: Whether the batch that reached the model last is its epoch's last.
+            unfinished: Whether its step is not over, so that it comes again.
         """
+        if unfinished:
+            return {"epoch": self.epoch, "batch": self.trained - 1}
         if last_batch and self.begun:
             return {"epoch": self.epoch + 1, "batch": 0}
         return {"epoch": self.epoch, "batch": self.trained}

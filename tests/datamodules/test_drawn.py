@@ -3,13 +3,12 @@
 import pytest
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
 from synthreal.batch import Domain, LabelledImages, synthetic_batch
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet, RealSet
-from synthreal.datamodules.loading import batch_loader
 from synthreal.datasets import ImageDataset
 from synthreal.errors import ConfigError
 from synthreal.generators import ImageGenerator
@@ -66,18 +65,18 @@ class Brighter(nn.Module):
 class Drawn(DrawnDataModule):
     """No more than the base asks for; notes what its sampler has counted whenever it makes a batch."""
 
-    def __init__(self, seed=4, workers=0, eval_batch_size=4, **tests):
+    def __init__(self, seed=4, workers=0, eval_batch_size=4, steps=STEPS, **tests):
         super().__init__([Brighter()], 6, eval_batch_size, workers, seed)
-        self.tests, self.counted = tests, []
+        self.steps, self.tests, self.counted = steps, tests, []
 
     def setup(self, stage=None):
         if stage == "test":
             self.sets = {name: self.evaluation_set(source) for name, source in self.tests.items()}
         else:
-            self.sampler = Numbers(STEPS, self.seed)
+            self.sampler = Numbers(self.steps, self.seed)
 
     def train_dataloader(self):
-        return batch_loader(self.sampler, self.num_workers, self.trainer)
+        return self.training_loader()
 
     def training_batch(self, draws):
         self.counted.append(self.sampler.trained)
@@ -136,6 +135,56 @@ def test_the_place_in_training_is_saved_and_ignored_where_nothing_is_drawn():
     tested.setup("test")
     tested.load_state_dict(data.state_dict())
     assert not hasattr(tested, "sampler")
+    assert tested.state_dict() == {}
+
+
+class Stumble(Callback):
+    """Fails once in a step, and saves what there is."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+    def on_exception(self, trainer, pl_module, exception):
+        trainer.save_checkpoint("broken.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 5])
+def test_a_batch_that_was_not_trained_on_to_the_end_comes_again(step):
+    with pytest.raises(SystemExit):
+        fit(Drawn(), callbacks=[Stumble(step)], max_steps=7)
+    assert fit(Drawn(), resume="broken.ckpt", max_steps=7) == [0, 1, 2, 10, 11, 12, 20][step:]
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+def test_a_place_that_shorter_epochs_do_not_have_is_refused():
+    every_step = ModelCheckpoint(".", "{step}", save_top_k=-1, every_n_train_steps=1)
+    fit(Drawn(), callbacks=[every_step], max_steps=4)
+    with pytest.raises(ConfigError, match=r"after batch 2 of an epoch, and epochs have 2 batches now: .* longer"):
+        fit(Drawn(steps=2), resume="step=2.ckpt", max_steps=5)
+    assert fit(Drawn(steps=4), resume="step=2.ckpt", max_steps=5) == [2, 3, 10]
+    assert fit(Drawn(steps=2), resume="step=3.ckpt", max_steps=5) == [10, 11]
+
+
+def test_a_trainer_that_has_trained_is_refused():
+    trainer, model = quiet_trainer(max_epochs=1), Seen()
+    trainer.fit(model, datamodule=Drawn())
+    trainer.fit_loop.max_epochs = 2
+    with pytest.raises(ConfigError, match=r"trained for 3 steps, .* new Trainer, .* ckpt_path"):
+        trainer.fit(model, datamodule=Drawn())
+
+
+def test_epochs_whose_loader_is_made_anew_go_on():
+    assert fit(Drawn(), max_epochs=2, reload_dataloaders_every_n_epochs=1) == [0, 1, 2, 10, 11, 12]
+
+
+def test_few_batches_again_and_again_are_refused():
+    with pytest.raises(ConfigError, match=r"overfit_batches .* limit_train_batches"):
+        fit(Drawn(), max_epochs=1, overfit_batches=1)
 
 
 def test_each_test_set_has_its_own_images_in_the_order_of_its_name():

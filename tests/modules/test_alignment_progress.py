@@ -1,14 +1,13 @@
 """How far training is, as alignment is told it, and trainings without a known end."""
 
-import types
-
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from torch.utils.data import DataLoader, IterableDataset
 
 from synthreal.errors import ConfigError
 from tests.modules.alignment_parts import CORAL, DANN, FIVE, RECORDER, batch_of, classifier, fit, with_trainer
+from tests.trainer_parts import quiet_trainer
 
 
 @pytest.mark.parametrize(
@@ -39,9 +38,10 @@ def test_progress_goes_on_after_a_checkpoint_and_anew_in_another_training(tmp_pa
     assert again.alignment.seen == pytest.approx([0, 0.5])
 
 
-def test_progress_stays_1_where_loaders_grew_longer_than_estimated():
+def test_progress_stays_1_where_loaders_grew_longer_than_estimated(monkeypatch):
+    monkeypatch.setattr(Trainer, "estimated_stepping_batches", 10)
     module = classifier(RECORDER)
-    module.trainer = types.SimpleNamespace(estimated_stepping_batches=10)
+    module.trainer = quiet_trainer()
     module.on_train_start()
     for step in (9, 10, 12):
         with_trainer(module, step)

@@ -118,3 +118,10 @@ def test_a_networks_own_mistake_comes_through_as_it_is():
 def test_a_typo_fails_before_any_data_is_read(settings, message):
     with pytest.raises(ConfigError, match=message):
         Classifier(**settings)
+
+
+def test_a_network_with_auxiliary_logits_is_built_without_them():
+    network = build_network("googlenet", 3, {"init_weights": False})
+    assert network.aux1 is None
+    assert isinstance(network.train()(torch.rand(2, 3, 32, 32)), torch.Tensor)
+    assert build_network("googlenet", 3, {"init_weights": False, "aux_logits": True}).aux1 is not None

@@ -36,6 +36,15 @@ def test_finite_weights_and_none_at_all_pass():
         require_finite_weights(layer, "at step 1", "Wait.")
 
 
+def test_broken_statistics_are_found_and_masks_are_not_taken_for_such():
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    module.register_buffer("mask", torch.full((2, 2), -math.inf))
+    require_finite_weights(module, "at step 1", "Wait.")
+    module[1].running_var[1] = math.nan
+    with pytest.raises(TrainingError, match=r"1\.running_var are no numbers at step 3"):
+        require_finite_weights(module, "at step 3", "Wait.")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_the_first_broken_weights_are_named(value):
     module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.optim.swa_utils import AveragedModel
 
 from synthreal.errors import ConfigError
 from synthreal.networks import ImagePool
@@ -146,9 +147,14 @@ def test_what_was_saved_does_not_change_when_training_goes_on():
     assert not torch.equal(pool.images, before)
 
 
-def test_it_moves_with_its_module():
-    assert filled().to("meta").images.device.type == "meta"
-    assert filled().double().images.dtype == torch.float64
+@pytest.mark.parametrize("use_buffers", [False, True])
+def test_averages_of_models_leave_it_alone(use_buffers):
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), ImagePool(3))
+    average = AveragedModel(network, use_buffers=use_buffers)
+    for _ in range(3):
+        network[1](numbered(1, 4))
+        average.update_parameters(network)
+    assert average.module[1].filled == 0 and network[1].filled == 3
 
 
 def test_a_pool_of_another_size_is_refused():
