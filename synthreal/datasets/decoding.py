@@ -1,6 +1,5 @@
 """Picture files to tensors, many at a time."""
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,9 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from synthreal.datasets.walking import files_below
 from synthreal.errors import ConfigError, DatasetError
+from synthreal.rendering.bit_depth import eight_bits
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 Corrupt = Literal["stop", "skip"]
@@ -28,11 +29,7 @@ R = TypeVar("R")
 
 def picture_paths(root: Path) -> list[Path]:
     """Returns every picture file under a folder, sorted, hidden ones left out; links are followed."""
-    found: list[Path] = []
-    for folder, below, names in os.walk(root, followlinks=True):
-        below[:] = [name for name in below if not name.startswith(".") and not _leads_up(Path(folder, name))]
-        found += [Path(folder, name) for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(found)
+    return sorted(path for path in files_below(root) if path.name.lower().endswith(SUFFIXES))
 
 
 def read_pictures(
@@ -110,11 +107,6 @@ def in_threads(work: Callable[[T], R], items: Sequence[T], title: str) -> list[R
         return list(track(done, title, len(items), console=bar, disable=quiet, transient=True))
 
 
-def _leads_up(folder: Path) -> bool:
-    """Says whether a folder is a link to one that holds it, which would never end."""
-    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
-
-
 def _check_side(side: int) -> None:
     if side < 1:
         raise ConfigError(f"side is at least 1 pixel, not {side}.")
@@ -122,7 +114,7 @@ def _check_side(side: int) -> None:
 
 def _square(path: Path, side: int) -> UInt8[np.ndarray, "s s 3"]:
     with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)  # phones store how they were held
+        image = eight_bits(ImageOps.exif_transpose(file))  # phones store how they were held
         # Pillow warns about palettes that hold transparency, unless they pass through RGBA.
         colours = image.convert("RGBA") if image.mode == "P" else image
         return np.asarray(ImageOps.fit(colours.convert("RGB"), (side, side), Image.Resampling.BILINEAR))

@@ -12,14 +12,19 @@ from synthreal.datasets.files import Keep, LabelledFiles, kept
 from synthreal.errors import ConfigError, DatasetError, DatasetNotFoundError
 
 _SHOWN = 10
+_SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("val", "valid", "validation"),
+}
 
 
 class ImageFolder(ImageDataset):
     """Pictures in class folders, in them or anywhere below; hidden files and folders are left out.
 
     Two layouts: `<root>/train/<class>/` and `<root>/test/<class>/`; or `<root>/<class>/`, where a share of each class
-    is the test set. A folder `val` or `validation` beside `train` is the validation set, or the test set if there is no
-    `test`.
+    is the test set. A folder `val`, `valid` or `validation` beside `train` is the validation set, or the test set if
+    there is no `test`. These folders may also be called `training` and `testing`, and be written in capitals.
 
     Args:
         root: The folder.
@@ -35,7 +40,8 @@ class ImageFolder(ImageDataset):
 
     Raises:
         DatasetNotFoundError: If the root, a class's folder, or a class's pictures are missing.
-        DatasetError: If the sets have folders of different classes, or a class has too few pictures to be split.
+        DatasetError: If two folders are for one set, the sets have folders of different classes, or a class has too few
+            pictures to be split.
         ConfigError: If `classes` is empty, has a class without a folder, or has one folder's pictures twice.
     """
 
@@ -138,12 +144,15 @@ def _split_folders(root: Path) -> dict[Split, Path]:
     if not root.is_dir():
         raise DatasetNotFoundError("ImageFolder", str(root), "Set root to a folder with one sub-folder for each class.")
     there = _folders(root)
-    others = [root / name for name in ("test", "val", "validation") if name in there]
-    if "train" in there and others:
-        folders: dict[Split, Path] = {"train": root / "train", "test": others[0]}
-        return {**folders, "validation": others[1]} if len(others) > 1 else folders
-    if there == ["train"]:  # with others beside it, it could be a class of that name
-        raise DatasetNotFoundError("ImageFolder", str(root / "test"), "Put test images there, or set root to train.")
+    named = {split: [name for name in there if name.lower() in names] for split, names in _SPLIT_NAMES.items()}
+    if named["train"] and (named["test"] or named["validation"]):
+        if twice := [names for names in named.values() if len(names) > 1]:
+            raise DatasetError(f"{root} holds {_few(twice[0])}, which are folders of one set: keep one, or merge them.")
+        folders: dict[Split, Path] = {split: root / names[0] for split, names in named.items() if names}
+        return folders if "test" in folders else {"train": folders["train"], "test": folders["validation"]}
+    if there and there == named["train"]:  # with others beside it, it could be a class of that name
+        remedy = f"Put test images there, or set root to {there[0]}."
+        raise DatasetNotFoundError("ImageFolder", str(root / "test"), remedy)
     return {"train": root, "test": root}
 
 

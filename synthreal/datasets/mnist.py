@@ -6,7 +6,9 @@ from torchvision import datasets
 
 from synthreal.batch import LabelledImages
 from synthreal.datasets.base import ImageDataset, Split
-from synthreal.errors import DatasetNotFoundError
+from synthreal.errors import DatasetError, DatasetNotFoundError
+
+_FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
 class MNIST(ImageDataset):
@@ -23,15 +25,24 @@ class MNIST(ImageDataset):
         self.root, self.download = root, download
 
     def load(self, split: Split) -> LabelledImages:
-        """See `ImageDataset.load`."""
+        """See `ImageDataset.load`.
+
+        Raises:
+            DatasetError: If a file is damaged.
+        """
         self.check_split(split)
+        raw = Path(self.root) / "MNIST" / "raw"
         try:
             data = datasets.MNIST(self.root, train=split == "train", download=self.download)
-        except RuntimeError as error:
+            return LabelledImages(data.data[:, None], data.targets.long(), self.classes)
+        except (RuntimeError, AssertionError, ValueError, TypeError, KeyError) as error:
+            if all((raw / name).is_file() for name in _FILES):
+                raise DatasetError(
+                    f"MNIST: a file in {raw} is damaged. Remove the four *-ubyte files, and get them again."
+                ) from error
             raise DatasetNotFoundError(
                 "MNIST",
-                str(Path(self.root) / "MNIST" / "raw"),
+                str(raw),
                 "Put the four *-ubyte files there, set root to the folder that holds MNIST/, or get them once with: "
                 f"python -c \"from torchvision.datasets import MNIST; MNIST('{self.root}', download=True)\"",
             ) from error
-        return LabelledImages(data.data[:, None], data.targets.long(), self.classes)

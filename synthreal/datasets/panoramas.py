@@ -14,7 +14,7 @@ _HEADER_LINES = 100
 
 
 def load_panoramas(root: Path, height: int = 64) -> tuple[Float[Tensor, "n 3 h w"], tuple[str, ...]]:
-    """Reads every equirectangular .hdr file in a folder, and their names.
+    """Reads every equirectangular .hdr file in a folder, and their names; hidden files are left out.
 
     Args:
         root: Folder.
@@ -24,12 +24,17 @@ def load_panoramas(root: Path, height: int = 64) -> tuple[Float[Tensor, "n 3 h w
         DatasetNotFoundError: If there is none.
         DatasetError: If one cannot be read.
     """
-    paths = sorted(root.glob("*.hdr"))
+    shown = (path for path in root.glob("*") if not path.name.startswith("."))
+    paths = sorted(path for path in shown if path.suffix.lower() == ".hdr")
     if not paths:
         raise DatasetNotFoundError("Panoramas", str(root / "*.hdr"), "Put equirectangular Radiance files there.")
-    pictures = [torch.from_numpy(read_radiance(path)).permute(2, 0, 1)[None] for path in paths]
-    small = [F.interpolate(picture, (height, 2 * height), mode="area") for picture in pictures]
-    return torch.cat(small), tuple(path.name for path in paths)
+    # One after the other: full size is a hundred times what is kept.
+    small = [_shrunk(torch.from_numpy(read_radiance(path)), height) for path in paths]
+    return torch.stack(small), tuple(path.name for path in paths)
+
+
+def _shrunk(picture: Float[Tensor, "h w 3"], height: int) -> Float[Tensor, "3 s t"]:
+    return F.interpolate(picture.permute(2, 0, 1)[None], (height, 2 * height), mode="area")[0]
 
 
 def read_radiance(path: Path) -> Float[np.ndarray, "h w 3"]:

@@ -119,7 +119,7 @@ class Scenes(PictureSource):
         return paths
 
     def _members(self, names: Sequence[str], scenes: Sequence[str], label: str) -> list[int]:
-        within = tuple(f"{scene}/" for scene in scenes)
+        within = tuple(f"{Path(scene).as_posix()}/" for scene in scenes)
         found = [i for i, name in enumerate(names) if Path(name).as_posix().startswith(within)]
         if not found:
             raise ConfigError(f"No readable picture is left for the class {label!r} in {list(scenes)}.")

@@ -76,6 +76,11 @@ class CutPaste(ImageGenerator):
         other.foreground = copy.deepcopy(self.foreground, memo)
         return other
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of the foreground, which may learn them from its source."""
+        return self.foreground.classes
+
     def bind(self, source: LabelledImages) -> None:
         """Hands the real images to the foreground. See `ImageGenerator.bind`."""
         self.foreground.bind(source)

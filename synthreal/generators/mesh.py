@@ -64,8 +64,8 @@ class MeshImages(ImageGenerator):
         outputs: Maps that the batch carries besides the mask and the box.
 
     Raises:
-        ConfigError: If a range is empty, the views lack a column, the light is that of a background that is missing, or
-            a camera could stand inside an object or at its focal point.
+        ConfigError: If a range is empty, the views lack a column, the light is that of a background that is missing,
+            `fill` would undo another setting, or a camera could stand inside an object or at its focal point.
     """
 
     def __init__(
@@ -115,12 +115,13 @@ class MeshImages(ImageGenerator):
         wanted = ("azimuth", "elevation", "tilt", "distance")
         if self.views.columns != wanted:
             raise ConfigError(f"views must have the columns {', '.join(wanted)}, not {', '.join(self.views.columns)}.")
+        if self.fill is not None and (low < high or self.shift or self.focal_point or self.close_shot):
+            lost = "shift, focal_point, close_shot and the range of focal_length"
+            raise ConfigError(f"fill zooms and shifts each camera itself: leave it out, or {lost}.")
         if self.focal_point or self.close_shot:
             self._check_focus()
 
     def _check_focus(self) -> None:
-        if self.fill is not None:
-            raise ConfigError("fill moves the object back to the middle: leave it out, or focal_point and close_shot.")
         nearest = self._nearest()
         # A close shot from behind brings the focal point nearest to its camera.
         reach = (1 - 2 * self.close_shot) * nearest

@@ -55,6 +55,11 @@ class Painted(ImageGenerator):
         other.generator = copy.deepcopy(self.generator, memo)
         return other
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of the generator that is painted, which may learn them from its source."""
+        return self.generator.classes
+
     def bind(self, source: LabelledImages) -> None:
         """Hands the real images on. See `ImageGenerator.bind`."""
         self.generator.bind(source)

@@ -39,6 +39,11 @@ class Refined(ImageGenerator):
         if stages is not None and not 0 <= stages <= len(self.refiner.stages):
             raise ConfigError(f"{checkpoint} has {len(self.refiner.stages)} stages; stages cannot be {stages}.")
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of the other generator, which may learn them from its source."""
+        return self.generator.classes
+
     def bind(self, source: LabelledImages) -> None:
         """See `ImageGenerator.bind`."""
         self.generator.bind(source)

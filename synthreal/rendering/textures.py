@@ -9,7 +9,11 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthreal.errors import MeshError
+
 LEVELS = 12
+_MOST_TEXELS = 2**31 - 1
+"""What the kernels can count."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,18 @@ def pack_textures(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], largest: int = 5
     Args:
         images: Row 0 is the top (v = 1).
         largest: Longer side at most, texels; a larger image is shrunk to it.
+
+    Raises:
+        MeshError: If they have more than 2³¹ - 1 texels in all.
     """
     texels: list[Tensor] = []
     start = torch.zeros(len(images), LEVELS, dtype=torch.int32)
     size = torch.zeros(len(images), 2, dtype=torch.int32)
     end = 0
     for i, image in enumerate(images):
-        for level, table in enumerate(_pyramid(image, largest)):
+        levels = _pyramid(image, largest)
+        _check_total(end + sum(table.numel() for table in levels), i + 1, len(images))
+        for level, table in enumerate(levels):
             if level == 0:
                 size[i] = torch.tensor([table.shape[1], table.shape[0]])
             start[i, level:] = end
@@ -56,12 +65,26 @@ def pack_textures(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], largest: int = 5
 
 
 def join_textures(first: PackedTextures, second: PackedTextures) -> PackedTextures:
-    """Returns the textures of both, the second's numbered after the first's."""
+    """Returns the textures of both, the second's numbered after the first's.
+
+    Raises:
+        MeshError: If they have more than 2³¹ - 1 texels in all.
+    """
+    count = len(first) + len(second)
+    _check_total(len(first.texels) + len(second.texels), count, count)
     return PackedTextures(
         torch.cat([first.texels, second.texels]),
         torch.cat([first.start, second.start + len(first.texels)]),
         torch.cat([first.size, second.size]),
     )
+
+
+def _check_total(texels: int, count: int, every: int) -> None:
+    if texels > _MOST_TEXELS:
+        raise MeshError(
+            f"The textures have more than {_MOST_TEXELS:,} texels: {count:,} of {every:,} textures have {texels:,}, "
+            "smaller copies included; lower texture_size or limit_per_class."
+        )
 
 
 def _pyramid(image: UInt8[np.ndarray, "h w 3"], largest: int) -> list[Tensor]:

@@ -59,6 +59,19 @@ def test_a_palette_with_transparency_becomes_rgb(tmp_path):
     assert read_pictures([tmp_path / "a.png"], 8)[0][0, :, 4, 4].tolist() == list(RED)
 
 
+def test_16_bits_of_grey_become_8(tmp_path):
+    ramp = np.tile(np.arange(0, 2**16, 256, dtype=np.uint16), (256, 1))
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    image = read_pictures([tmp_path / "a.png"], 256)[0][0]
+    assert (image == torch.arange(256)).all()
+
+
+def test_pictures_of_real_numbers_are_refused(tmp_path):
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "a.png", "TIFF")
+    with pytest.raises(DatasetError, match=r"a\.png: .*save it with 8 or 16 bits"):
+        read_pictures([tmp_path / "a.png"], 8)
+
+
 @pytest.mark.parametrize(("width", "height"), [(60, 20), (20, 60)])
 def test_the_middle_is_kept_in_its_proportions(tmp_path, width, height):
     # Red, green and blue thirds: a square is the green one, and nothing is squeezed.
@@ -184,6 +197,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (root / "b.png").symlink_to(tmp_path / "elsewhere" / "deep" / "a.png")
     (root / "circle").symlink_to(root)
     (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(root)  # in a circle of two links
     assert [path.relative_to(root).as_posix() for path in picture_paths(root)] == ["b.png", "more/deep/a.png"]
 
 

@@ -57,6 +57,26 @@ def test_folders_are_classes_and_sets(split):
     assert reds(test) == {name: [RED[name], RED[name] + 1] for name in data.classes}
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [("Train", "Test"), ("training", "testing"), ("TRAIN", "valid"), ("train", "Val")]
+)
+def test_sets_go_by_other_names_too(split, train, test):
+    (split / "train").rename(split / "moved")  # by way of another name, where case makes no difference
+    (split / "moved").rename(split / train)
+    (split / "test").rename(split / "moved")
+    (split / "moved").rename(split / test)
+    data = ImageFolder(str(split))
+    assert (data.classes, data.splits) == (("bus", "cat", "dog", "truck"), ("train", "test"))
+    assert (len(data.load("train")), len(data.load("test"))) == (12, 8)
+
+
+@pytest.mark.parametrize(("name", "others"), [("training", "train, training"), ("testing", "test, testing")])
+def test_two_folders_for_one_set_are_named(split, name, others):
+    save(split / name / "cat" / "a.png", 0)
+    with pytest.raises(DatasetError, match=rf"{others}.*one set"):
+        ImageFolder(str(split))
+
+
 @pytest.mark.parametrize("name", ["val", "validation"])
 def test_a_validation_folder_is_the_test_set_if_there_is_no_other(split, name):
     (split / "test").rename(split / name)
@@ -67,7 +87,7 @@ def test_a_validation_folder_is_the_test_set_if_there_is_no_other(split, name):
         data.load("validation")
 
 
-@pytest.mark.parametrize("name", ["val", "validation"])
+@pytest.mark.parametrize("name", ["val", "valid", "Validation"])
 def test_a_validation_folder_beside_a_test_folder_is_the_validation_set(split, name):
     for label, red in RED.items():
         save(split / name / label / "a.png", red + 9)

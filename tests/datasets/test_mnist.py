@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from synthreal.datasets import MNIST
-from synthreal.errors import DatasetNotFoundError
+from synthreal.errors import DatasetError, DatasetNotFoundError
 
 
 def write_idx(path, array):
@@ -57,6 +57,26 @@ def test_one_missing_file_is_enough(tmp_path, split):
     (tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DatasetNotFoundError, match="MNIST"):
         MNIST(str(tmp_path)).load(split)
+
+
+@pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "page", "type", "fewer"])
+def test_a_damaged_file_is_not_a_missing_one(tmp_path, kind, damage):
+    write_mnist(tmp_path)
+    path = tmp_path / "MNIST" / "raw" / f"train-{kind}-ubyte"
+    whole = path.read_bytes()
+    damaged = {
+        "cut": whole[:-3],
+        "empty": b"",
+        "page": b"<!DOCTYPE html><html></html>",
+        "type": b"\0\0\x0d" + whole[3:],
+    }
+    path.write_bytes(damaged.get(damage, b""))
+    if damage == "fewer":
+        write_idx(path, np.zeros((4, 28, 28) if "images" in kind else 4))
+    with pytest.raises(DatasetError, match=r"MNIST: .*raw.*damaged.*get them again"):
+        MNIST(str(tmp_path)).load("train")
+    assert len(MNIST(str(tmp_path)).load("test")) == 5
 
 
 def test_nothing_is_written_where_nothing_was_found(tmp_path):

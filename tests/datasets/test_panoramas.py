@@ -1,9 +1,12 @@
 """Radiance files, written by an encoder that shares nothing with the reader."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
+from synthreal.datasets import panoramas
 from synthreal.datasets.panoramas import load_panoramas, read_radiance
 from synthreal.errors import DatasetError, DatasetNotFoundError
 
@@ -145,6 +148,32 @@ def test_a_folder_is_averaged_down_and_sorted(tmp_path):
     assert load_panoramas(tmp_path, height=16)[0].shape == (2, 3, 16, 32)
 
 
+def test_any_case_counts_and_hidden_files_do_not(tmp_path):
+    (tmp_path / "B.HDR").write_bytes(radiance(random_rgbe()))
+    (tmp_path / "a.hdr").write_bytes(radiance(random_rgbe()))
+    (tmp_path / "._a.hdr").write_bytes(b"left behind by a file manager")
+    assert load_panoramas(tmp_path)[1] == ("B.HDR", "a.hdr")
+
+
+def test_panoramas_are_shrunk_one_after_the_other(tmp_path, monkeypatch):
+    for name in ("a.hdr", "b.hdr", "c.hdr"):
+        (tmp_path / name).write_bytes(radiance(random_rgbe()))
+    alive = weakref.WeakValueDictionary()
+    most = []
+
+    def watched(path):
+        picture = read_radiance(path)
+        alive[path] = picture
+        most.append(len(alive))
+        return picture
+
+    monkeypatch.setattr(panoramas, "read_radiance", watched)
+    load_panoramas(tmp_path, height=4)
+    assert len(most) == 3
+    assert max(most) <= 2  # the one before may live until its name is taken
+
+
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(DatasetNotFoundError, match=r"Panoramas: nothing at .*\*\.hdr"):
-        load_panoramas(tmp_path)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(DatasetNotFoundError, match=r"Panoramas: nothing at .*\*\.hdr"):
+            load_panoramas(folder)

@@ -99,6 +99,11 @@ def test_a_scene_within_a_scene_is_read_once(places):
     assert names_of(pictures, 1) == {"sea/shore/3.jpg"}
 
 
+def test_scenes_may_be_written_as_paths(places):
+    pictures = Scenes(str(places), {"cup": ["kitchen/", "./b//bakery"]}).load(["cup"])
+    assert names_of(pictures, 0) == {"kitchen/1.jpg", "kitchen/2.jpg", "b/bakery/1.jpg"}
+
+
 def test_scenes_that_lack_something(places):
     with pytest.raises(ConfigError, match=r"no scene for the classes \['plane'\]; it has \['banana', 'cup'"):
         Scenes(str(places), SCENES).load(["cup", "plane"])

@@ -38,6 +38,14 @@ def test_the_space_goes_on_from_the_foregrounds():
     assert augmented.num_buckets == 8
 
 
+def test_classes_are_those_of_the_foreground_when_it_learns_them():
+    foreground = Stamp(opaque(), opaque())
+    generator = CutPaste(foreground, Even(), SIZE)
+    assert generator.classes == ("class_0", "class_1")
+    foreground.classes = ("cat", "dog")
+    assert generator.classes == ("cat", "dog")
+
+
 def test_a_foreground_of_one_axis():
     foreground = Stamp(opaque(), opaque())
     foreground.space = Categorical("class", ["a", "b"])

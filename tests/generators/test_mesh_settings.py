@@ -42,8 +42,10 @@ def test_a_fixed_camera_by_default():
         ({"close_shot": 0.5}, r"no camera, 2\.2 from the object, could stand at the point that it looks at"),
         ({"focal_point": 1.28}, "could stand at the point"),  # 1.28 √3 = 2.217
         ({"focal_point": 0.64, "close_shot": 0.25}, "could stand at the point"),  # half of that
-        ({"focal_point": 0.1, "fill": 0.9}, "fill moves the object back to the middle"),
-        ({"close_shot": 0.1, "fill": 0.9}, "fill moves the object back to the middle"),
+        ({"focal_point": 0.1, "fill": 0.9}, "fill zooms and shifts each camera itself: .*focal_point"),
+        ({"close_shot": 0.1, "fill": 0.9}, "fill zooms and shifts each camera itself: .*close_shot"),
+        ({"shift": 0.1, "fill": 0.9}, "fill zooms and shifts each camera itself: .*shift"),
+        ({"focal_length": (1, 2), "fill": 0.9}, "fill zooms and shifts each camera itself: .*range of focal_length"),
         ({"fill": 0}, "fill is a share"),
         ({"fill": 1.01}, "fill is a share"),
         ({"views": Continuous("azimuth", 0, 360)}, "columns azimuth, elevation, tilt, distance, not azimuth"),

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from synthreal.batch import Domain, Draws, synthetic_batch
+from synthreal.batch import Domain, Draws, LabelledImages, synthetic_batch
 from synthreal.datasets import Digits, Noise
 from synthreal.errors import ConfigError
-from synthreal.generators import Glyphs, ImageGenerator, Painted, StoredImages
+from synthreal.generators import Augment, Glyphs, ImageGenerator, Painted, StoredImages
 from synthreal.rendering.palette import class_colours
 from synthreal.samplers import even_draws
 from synthreal.spaces import Categorical, Continuous, Product
@@ -40,6 +40,14 @@ class Grey(ImageGenerator):
 
 def on_glyphs():
     return Painted(Glyphs(SIZE), Noise(5, 32))
+
+
+def test_classes_are_those_of_the_images_that_are_painted():
+    images = torch.zeros(2, 1, SIZE, SIZE, dtype=torch.uint8)
+    generator = Painted(Augment(2))
+    assert generator.classes == ("0", "1")
+    generator.bind(LabelledImages(images, torch.arange(2), ("cat", "dog")))
+    assert generator.classes == ("cat", "dog")
 
 
 def test_one_colour_times_the_brightness_on_black():

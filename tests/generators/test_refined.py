@@ -122,10 +122,12 @@ def test_everything_else_is_the_generator_s():
 
 def test_the_source_is_handed_on():
     refiner = checkpoint()
-    images = Digits(16, 50).load("train")
+    digits = Digits(16, 50).load("train")
+    images = LabelledImages(digits.images, digits.labels, tuple("abcdefghij"))
     plain, refined = Augment(), Refined(Augment(), "mrgan.ckpt")
     for generator in (plain, refined):
         generator.bind(images)
+    assert refined.classes == plain.classes == images.classes
     few = draws(6, generator=plain)
     expected = by_hand(refiner, plain.generate(few, CPU)["image"], "real", 2)
     torch.testing.assert_close(refined.generate(few, CPU)["image"], expected, rtol=0, atol=1e-6)

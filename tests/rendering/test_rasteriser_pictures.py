@@ -97,6 +97,20 @@ def test_semantic_is_the_class_colour_shaded_by_depth(render, straight, rectangl
     assert (half[0] == half[1]).all()
 
 
+@pytest.mark.parametrize("focus", [(0.0, -0.7, 0.0), (0.9, -0.5, 0.6), (-1.2, 0.4, -0.3)])
+def test_semantic_is_shaded_by_depth_beside_the_focal_point_too(cameras, render, rays, sphere, focus):
+    camera = replace(cameras(1, seed=3), principal=torch.zeros(1, 2), focus=torch.tensor([focus]))
+    eye, ray = rays(camera, 96)
+    back = -ray.mean((0, 1, 2))  # of depth 1: the rays of a whole picture lie about its axis
+    middle = eye[0] @ back
+    assert middle < 0.98 * np.linalg.norm(eye)
+    pictures = render([sphere(0.5)], replace(camera, focal=torch.tensor([0.3])), ("semantic", "depth"), 96)
+    shade, depth = pictures["semantic"][0, 0].numpy(), pictures["depth"][0, 0].numpy()
+    seen = depth > 0
+    np.testing.assert_allclose(shade[seen], 1 - 0.5 * (depth[seen] - middle + 0.5), atol=2e-4)
+    assert shade.max() > 0.99  # the near end of the ball
+
+
 def test_normals_are_unit_and_point_out(render, cameras, rays, meshes, sphere):
     camera = cameras(6)
     pictures = render([*meshes, sphere()], camera, ("normals", "mask"), 48, 2, mesh=torch.full((6,), 3))

@@ -3,6 +3,8 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
+from synthreal.errors import MeshError
+from synthreal.rendering import textures
 from synthreal.rendering.lights import ambient
 from synthreal.rendering.mesh import Material, build_mesh
 from synthreal.rendering.packing import pack_meshes
@@ -172,6 +174,18 @@ def cube_side(render, camera, box, image, **rows):
     packed = pack_meshes([cube])
     packed = type(packed)(**{**vars(packed), "textures": pack_textures([noise(3, 3), image])})
     return image_of(render(packed, camera, size=len(image), **rows))
+
+
+def test_more_texels_than_int32_can_count_are_refused(monkeypatch):
+    small = pack_textures([noise(4, 4)])  # 16 + 4 + 1 texels
+    monkeypatch.setattr(textures, "_MOST_TEXELS", 42)
+    both = join_textures(small, small)
+    assert both.start[1, 0] == 21
+    assert len(pack_textures([noise(4, 4)] * 2)) == 2
+    with pytest.raises(MeshError, match=r"more than 42 texels: 3 of 5 textures have 63, .*lower texture_size"):
+        pack_textures([noise(4, 4)] * 5)
+    with pytest.raises(MeshError, match="more than 42 texels: 3 of 3 textures have 63"):
+        join_textures(both, small)
 
 
 @pytest.mark.parametrize(

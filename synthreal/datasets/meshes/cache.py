@@ -10,10 +10,11 @@ import torch
 import trimesh
 
 from synthreal.datasets.meshes.base import LabelledMeshes
+from synthreal.datasets.walking import files_below
 from synthreal.files import replacing
 from synthreal.rendering.packing import PackedMeshes
 
-_READER = 1
+_READER = 2
 """To be raised when the same files come out as other tensors."""
 
 
@@ -21,7 +22,8 @@ def cache_file(root: Path, files: Sequence[tuple[Path, int]], settings: object) 
     """Returns where the packed meshes of `files` are kept: `$XDG_CACHE_HOME` or `~/.cache`, `synthreal/meshes/`.
 
     The name is a hash of the files, of all that lie where the reader looks for textures and the like, with sizes and
-    times, of the settings and of the reader's version. `root` itself is not in it, so a collection may move.
+    times, of the settings and of the reader's version. Links are followed; what lies above the folder that a link leads
+    to is not in it, and neither is `root` itself, so a collection may move.
 
     Args:
         root: Folder that holds the files.
@@ -32,7 +34,7 @@ def cache_file(root: Path, files: Sequence[tuple[Path, int]], settings: object) 
     for path, label in files:
         digest.update(f"{path.relative_to(root).as_posix()} {label}\n".encode())
     for folder in sorted({path.parent.parent for path, _ in files}):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for path in sorted(path for path in files_below(folder, hidden=True) if path.is_file()):
             stat = path.stat()
             digest.update(f"{path.relative_to(root).as_posix()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

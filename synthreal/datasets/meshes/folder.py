@@ -4,6 +4,7 @@ from pathlib import Path
 
 from synthreal.datasets.meshes.base import LabelledMeshes, MeshCollection
 from synthreal.datasets.meshes.reading import MeshFiles, Reading, load_meshes
+from synthreal.datasets.walking import files_below
 from synthreal.errors import ConfigError, DatasetNotFoundError
 from synthreal.rendering.mesh_files import SUFFIXES
 
@@ -11,7 +12,7 @@ _REMEDY = f"Make a folder of that name for the class and put {', '.join(SUFFIXES
 
 
 class MeshFolder(MeshCollection):
-    """`<root>/<class>/` with GLB, glTF, OBJ, PLY and OFF files, in it or in folders below it.
+    """`<root>/<class>/` with GLB, glTF, OBJ, PLY and OFF files, in it or in folders below it; links are followed.
 
     Every such file is one mesh. They are read once and kept packed in the cache folder.
 
@@ -68,6 +69,5 @@ def _has_mesh(folder: Path) -> bool:
 
 
 def _mesh_files(folder: Path) -> list[Path]:
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return sorted(shown, key=lambda path: path.relative_to(folder).as_posix())
+    files = [path for path in files_below(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())

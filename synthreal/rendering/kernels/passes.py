@@ -137,6 +137,7 @@ def shade_pixel(
     normal = wp.vec3(0.0, 0.0, 0.0)
     brightness = float(0.0)
     nearest = float(1.0e30)
+    middle = in_camera(lens, wp.vec3(0.0, 0.0, 0.0))[2]
     for k in range(samples * samples):
         row = y * samples + k // samples
         column = x * samples + k % samples
@@ -154,7 +155,7 @@ def shade_pixel(
                 if canvas.with_colour != 0:
                     colour += colour_at(meshes, rows, i, face, weight, lens.eye, ray * hit[3], n, lens.pixel)
             if canvas.with_semantic != 0:
-                brightness += nearness(hit[3] - wp.length(lens.eye), meshes.radius[mesh])
+                brightness += nearness(hit[3] - middle, meshes.radius[mesh])
     mean = 1.0 / float(samples * samples)
     if canvas.with_colour != 0:
         put(canvas.rgba, i, y, x, colour * mean)

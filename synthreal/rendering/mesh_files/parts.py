@@ -10,6 +10,7 @@ from trimesh.geometry import triangulate_quads
 from synthreal.errors import MeshError
 from synthreal.rendering.mesh import Material
 from synthreal.rendering.mesh_files.creases import split_at_creases
+from synthreal.rendering.mesh_files.polygons import polygon_of_triangles
 from synthreal.rendering.mesh_files.surfaces import Surfaces, to_display
 
 _FARTHEST = 1e50
@@ -69,12 +70,12 @@ def read_part(geometry: dict[str, Any], transform: Float[np.ndarray, "4 4"], sur
 def _face_colours_to_corners(
     geometry: dict[str, Any], faces: Int[np.ndarray, "f 3"]
 ) -> tuple[dict[str, Any], Int[np.ndarray, "f 3"]]:
-    """Vertices of their own for every face, if faces have colours and vertices have none."""
+    """Vertices of their own for every face, if faces (of a PLY file) have colours and vertices have none."""
     colours = geometry.get("face_colors")
-    if colours is None or geometry.get("vertex_colors") is not None or len(colours) != len(faces) or not len(faces):
+    if colours is None or geometry.get("vertex_colors") is not None or not len(faces):
         return geometry, faces
-    corner = faces.ravel()
-    split = {"vertices": np.asarray(geometry["vertices"])[corner], "vertex_colors": np.repeat(colours, 3, axis=0)}
+    corner, colour = faces.ravel(), np.asarray(colours)[polygon_of_triangles(geometry)]
+    split = {"vertices": np.asarray(geometry["vertices"])[corner], "vertex_colors": np.repeat(colour, 3, axis=0)}
     return split, np.arange(len(corner)).reshape(-1, 3)
 
 

@@ -16,6 +16,7 @@ from synthreal.rendering.mesh import Mesh, build_mesh, in_unit_box
 from synthreal.rendering.mesh_files.axes import house_rotation
 from synthreal.rendering.mesh_files.checks import check_file
 from synthreal.rendering.mesh_files.parts import Part, read_part
+from synthreal.rendering.mesh_files.polygons import check_polygons
 from synthreal.rendering.mesh_files.quiet import Beside, swallowed
 from synthreal.rendering.mesh_files.surfaces import Surfaces
 
@@ -68,6 +69,7 @@ def _read(path: Path, house: Float[np.ndarray, "3 3"], remarks: list[str], textu
     kind = path.suffix.lower()[1:]
     with path.open("rb") as file:
         loaded = mesh_loaders[kind](file_obj=file, file_type=kind, resolver=Beside(str(path)))
+    remarks.extend(check_polygons(path, loaded))
     surfaces = Surfaces(remarks, texture_size)
     parts = []
     for geometry, transform in _placed(loaded):

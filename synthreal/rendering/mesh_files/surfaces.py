@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from synthreal.rendering.bit_depth import eight_bits
 from synthreal.rendering.mesh import Material
 
 Colour = tuple[float, float, float]
@@ -27,7 +28,9 @@ class Surfaces:
     glTF: baseColorFactor is linear (trimesh keeps it in 8 bits). Roughness r gives the exponent n = 2/r⁴ - 2 of the
     Blinn-Phong lobe of that width, at most 1000, and the strength 0.04 (n + 8)/8, what 4 % reflectance has at
     its peak, at most 0.5. There is nothing to mirror, so metals are taken for that too. What glows shows its glow.
-    A texture that cannot be decoded is left out.
+    A texture that cannot be decoded is left out. Everything is opaque: what is meant to be transparent is remarked, and
+    texels that nobody was to see get the mean colour of the others. glTF's alpha means nothing unless `alphaMode` says
+    so; files disagree about which end of OBJ's Tr is opaque, so only what lies between counts, if there is no d.
 
     Args:
         remarks: Gets a line for everything that is left out.
@@ -37,7 +40,7 @@ class Surfaces:
     def __init__(self, remarks: list[str], texture_size: int | None) -> None:
         self.remarks, self.texture_size = remarks, texture_size
         self._made: dict[tuple[int, bool], Material] = {}
-        self._textures: dict[int, UInt8[np.ndarray, "h w 3"] | None] = {}
+        self._textures: dict[tuple[int, bool], UInt8[np.ndarray, "h w 3"] | None] = {}
 
     def of(self, material: Any, coloured: bool) -> Material:
         """Returns the surface of a trimesh material.
@@ -63,14 +66,19 @@ class Surfaces:
         red, green, blue = to_display(linear).tolist()
         rough = 1.0 if material.roughnessFactor is None else float(np.clip(material.roughnessFactor, 0.1, 1))
         shininess = min(max(2 / rough**4 - 2, 1.0), 1000.0)
-        texture = self._texture(material.baseColorTexture)
+        see_through = material.alphaMode not in (None, "OPAQUE")
+        if see_through:
+            self.remarks.append(f"transparency (alphaMode {material.alphaMode}) is left out")
+        texture = self._texture(material.baseColorTexture, see_through)
         return Material((red, green, blue), texture, min(0.04 * (shininess + 8) / 8, 0.5), shininess)
 
     def _simple(self, material: Any, plain: Colour) -> Material:
         written: dict[str, Any] = getattr(material, "kwargs", {})
         image = getattr(material, "image", None)
         # trimesh stands in for a missing material with an image that is from no file
-        texture = self._texture(image) if getattr(image, "format", None) else None
+        texture = self._texture(image, see_through=True) if getattr(image, "format", None) else None
+        if lost := _transparency(written):
+            self.remarks.append(f"transparency ({lost}) is left out")
         shininess = _numbers(getattr(material, "glossiness", None), 0.0)[0]
         matt = shininess < 1 or str(written.get("illum", ["2"])[0]) in ("0", "1")
         return Material(
@@ -80,16 +88,17 @@ class Surfaces:
             shininess=float(np.clip(shininess, 1, 1000)),
         )
 
-    def _texture(self, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
+    def _texture(self, image: Any, see_through: bool) -> UInt8[np.ndarray, "h w 3"] | None:
         if image is None:
             return None
-        if id(image) not in self._textures:
-            self._textures[id(image)] = self._decoded(image)
-        return self._textures[id(image)]
+        key = (id(image), see_through)
+        if key not in self._textures:
+            self._textures[key] = self._decoded(image, see_through)
+        return self._textures[key]
 
-    def _decoded(self, image: Image.Image) -> UInt8[np.ndarray, "h w 3"] | None:
+    def _decoded(self, image: Image.Image, see_through: bool) -> UInt8[np.ndarray, "h w 3"] | None:
         try:
-            flat = image.convert("RGB")
+            flat = self._opaque(image) if see_through and _has_alpha(image) else eight_bits(image).convert("RGB")
         except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
             name = image.info.get("file_path", "an image")
             self.remarks.append(f"failed to decode {name}: {error}")
@@ -97,6 +106,30 @@ class Surfaces:
         if self.texture_size:
             flat.thumbnail((self.texture_size, self.texture_size), Image.Resampling.BOX)
         return np.array(flat)
+
+    def _opaque(self, image: Image.Image) -> Image.Image:
+        """RGB, texels that nobody was to see filled: their colour is often black, and would show in smaller copies."""
+        pixels = np.array(image.convert("RGBA"))
+        colour, alpha = pixels[..., :3], pixels[..., 3]
+        if (alpha < 255).any():
+            self.remarks.append("the transparency of a texture is left out")
+        if 0 == alpha.min() < alpha.max():
+            total = np.einsum("hwc,hw->c", colour, alpha, dtype=np.int64)
+            colour[alpha == 0] = (total / alpha.sum(dtype=np.int64)).round()
+        return Image.fromarray(colour)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.getbands()[-1] in ("A", "a") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info)
+
+
+def _transparency(written: dict[str, Any]) -> str | None:
+    """What makes a material of an MTL file transparent."""
+    if "map_d" in written:
+        return "map_d"
+    name = "d" if "d" in written else "tr"
+    share = _numbers(written.get(name, ())[-1:], 1.0)[0]  # behind options
+    return f"{name} {share:g}" if share < 1 and (name == "d" or share > 0) else None
 
 
 def _numbers(value: Any, default: float) -> Float[np.ndarray, " n"]:

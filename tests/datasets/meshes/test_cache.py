@@ -75,6 +75,31 @@ def test_whatever_changes_the_meshes_makes_them_anew(root, reads, write, paint, 
         assert second.meshes.textures.texels[0] == 255 << 8
 
 
+@pytest.mark.parametrize("linked", ["car", "car/set", "car/a.obj"])
+@pytest.mark.parametrize("change", ["mesh", "texture", "new texture"])
+def test_what_changes_behind_a_link_makes_them_anew(tmp_path, root, reads, write, paint, widths, linked, change):
+    write(root / "car" / "b.obj", 0.25)
+    write(root / "car" / "set" / "c.obj", 0.5, texture="c.png")
+    paint(root / "car" / "set" / "c.png")
+    place = tmp_path / "elsewhere" / linked
+    place.parent.mkdir(parents=True)
+    (root / linked).rename(place)
+    (root / linked).symlink_to(place)
+    MeshFolder(str(root)).load()
+    read = len(reads)
+    MeshFolder(str(root)).load()
+    assert len(reads) == read == 3
+    if change == "mesh":
+        name = "a" if linked == "car/a.obj" else "c"
+        path = root / "car" / "a.obj" if name == "a" else root / "car" / "set" / "c.obj"
+        write(path, 0.75, texture=f"{name}.png")
+        assert 0.75 in widths(MeshFolder(str(root)).load())
+    else:
+        paint(root / "car" / "set" / ("c.png" if change == "texture" else "d.png"), (0, 255, 0))
+        MeshFolder(str(root)).load()
+    assert len(reads) == 6
+
+
 def test_without_a_cache_nothing_is_kept(root, reads, cache):
     MeshFolder(str(root), cache=False).load()
     MeshFolder(str(root), cache=False).load()

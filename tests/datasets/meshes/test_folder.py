@@ -107,3 +107,14 @@ def test_class_with_nothing_but_broken_meshes_is_named(root, broken):
 def test_senseless_settings_are_named(root, setting, reason):
     with pytest.raises(ConfigError, match=reason):
         MeshFolder(str(root), **setting)
+
+
+def test_linked_folders_below_a_class_are_read_but_not_in_circles(tmp_path, root, write, widths):
+    write(tmp_path / "elsewhere" / "deep" / "c.obj", 0.8)
+    (root / "car" / "set").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "circle").symlink_to(root / "car")
+    (tmp_path / "elsewhere" / ".hidden.obj").write_text("not shown")
+    (root / "car" / "lost.obj").symlink_to(tmp_path / "nowhere.obj")
+    loaded = MeshFolder(str(root), classes=["car"]).load()
+    assert loaded.meshes.names == ("car/a.OBJ", "car/b.obj", "car/set/deep/c.obj")
+    assert widths(loaded) == [0.4, 0.2, 0.8]

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 from trimesh.visual.material import PBRMaterial
 
 from synthreal.errors import MeshError
@@ -177,6 +178,23 @@ def test_image_that_ends_early_leaves_the_colour(tmp_path, gltf, corners):
     assert one.mesh.materials[0].texture is None
     assert len(one.remarks) == 1
     assert "failed to decode" in one.remarks[0]
+
+
+@pytest.mark.parametrize("mode", [None, "OPAQUE", "MASK", "BLEND"])
+def test_transparency_is_remarked_and_what_it_hides_filled(tmp_path, gltf, mode):
+    pixels = np.array([[[200, 100, 0, 255], [0, 0, 0, 0]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "map.png")
+    file = textured(gltf, (tmp_path / "map.png").read_bytes())
+    if mode:
+        file.header["materials"][0]["alphaMode"] = mode
+    one = read(tmp_path / "a.glb", file.glb())
+    seen = one.mesh.materials[0].texture[0].tolist()
+    if mode in ("MASK", "BLEND"):
+        assert one.remarks[0] == f"transparency (alphaMode {mode}) is left out"
+        assert seen == [[200, 100, 0]] * 2
+    else:  # alpha is to be ignored: glTF 2.0, sec. 3.9.6
+        assert one.remarks == ()
+        assert seen == [[200, 100, 0], [0, 0, 0]]
 
 
 def test_texture_transform_is_remarked(tmp_path, gltf, corners):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from synthreal.errors import MeshError
 from synthreal.rendering.mesh_files import read_mesh
@@ -124,6 +125,49 @@ def test_matt_materials_have_no_highlight(tmp_path, line):
     assert plain.specular == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        *[(line, True) for line in ("d 0.1", "d -halo 0.1", "map_d holes.png", "Tr 0.5")],
+        # files disagree about which end of Tr is opaque
+        *[(line, False) for line in ("d 1", "d 1\nTr 0.5", "Tr 0", "Tr 1")],
+    ],
+)
+def test_transparency_is_remarked(tmp_path, corners, line, lost):
+    (tmp_path / "map.png").write_bytes(corners)
+    remarks = read_mesh(write(tmp_path, mtl=MTL + line + "\n")).remarks
+    assert [("transparency" in remark) for remark in remarks] == [True] * lost
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_a_texture_hides_gets_the_mean_of_what_it_shows(tmp_path, mode):
+    pixels = np.zeros((2, 2, 4), np.uint8)
+    pixels[0] = [(200, 200, 200, 255), (100, 100, 100, 255)]
+    image = Image.fromarray(pixels).convert("LA" if mode == "LA" else "RGBA")
+    if mode == "P":
+        image = Image.fromarray(np.array([[2, 1], [0, 0]], np.uint8), "L").convert("P")
+        image.putpalette([0, 0, 0, 100, 100, 100, 200, 200, 200])
+        image.info["transparency"] = 0
+    image.save(tmp_path / "map.png")
+    one = read_mesh(write(tmp_path))
+    assert surfaces(one.mesh)[0].texture[..., 0].tolist() == [[200, 100], [150, 150]]
+    assert one.remarks == ("the transparency of a texture is left out",)
+
+
+def test_a_texture_that_hides_nothing_is_not_remarked(tmp_path):
+    for alpha, hidden in ((255, 0), (0, 1)):  # with nothing to show, colours stay as they are
+        Image.fromarray(np.full((2, 2, 4), (10, 20, 30, alpha), np.uint8)).save(tmp_path / "map.png")
+        one = read_mesh(write(tmp_path))
+        assert surfaces(one.mesh)[0].texture.reshape(-1, 3).tolist() == [[10, 20, 30]] * 4
+        assert len(one.remarks) == hidden
+
+
+def test_16_bits_of_grey_become_8(tmp_path):
+    Image.fromarray(np.array([[0x1000, 0x8000], [0xC0FF, 0xFFFF]], np.uint16)).save(tmp_path / "map.png")
+    texture = surfaces(read_mesh(write(tmp_path)).mesh)[0].texture
+    assert texture[..., 1].tolist() == [[0x10, 0x80], [0xC0, 0xFF]]
+
+
 @pytest.mark.parametrize("line", ["Kd red", "Kd nan nan nan", "Ks 1 2", "Ns", "illum", "Kd"])
 def test_senseless_mtl_lines_do_no_harm(tmp_path, line):
     for surface in read_mesh(write(tmp_path, mtl=MTL + line + "\n")).mesh.materials:
@@ -140,6 +184,26 @@ def test_quads_and_polygons_become_triangles(tmp_path):
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2
         assert len(mesh.faces) == 3
         assert area == pytest.approx(1.25 / 1.5**2)
+
+
+L_SHAPE = "v 0 0 0\nv 1 0 0\nv 1 0.5 0\nv 0.5 0.5 0\nv 0.5 1 0\nv 0 1 0\n"
+
+
+@pytest.mark.parametrize("other", ["", "f 1 2 4\n", "f 1/1 2/1 4/1\n"])
+@pytest.mark.parametrize(
+    ("face", "wrong"),
+    [("2 3 4 5 6 1", True), ("6 5 4 3 2 1", True), ("-5 -4 -3 -2 -1 -6", True), ("4 5 6 1 2 3", False)],
+)
+def test_concave_polygons_that_come_out_wrong_are_remarked(tmp_path, other, face, wrong):
+    (tmp_path / "a.obj").write_text(f"{L_SHAPE}{other}f {face}\n")
+    remarks = read_mesh(tmp_path / "a.obj").remarks
+    assert any("1 concave polygon" in remark for remark in remarks) == wrong
+
+
+def test_convex_polygons_and_broken_numbers_are_not_remarked(tmp_path):
+    for faces in ("f 1 2 3 4\n", "f 1 2 3 5\nf 2 3 4\n"):
+        (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0.01\nv -1 0.5 0.02\n" + faces)
+        assert read_mesh(tmp_path / "a.obj").remarks == ()
 
 
 def test_normals_of_the_file(tmp_path):
