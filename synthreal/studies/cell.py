@@ -20,7 +20,7 @@ _REPORT_EVERY = 10
 
 
 class Milestone(Callback):
-    """Reports steps as they are made, and saves a checkpoint at one of them.
+    """Reports steps as they are made, and saves a checkpoint when one of them is reached.
 
     Not a ModelCheckpoint: its state would change from one part of a run to the next.
     """
@@ -31,10 +31,13 @@ class Milestone(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Reports every ten steps; saves before Lightning ends an epoch that is only cut short."""
+        """Reports every ten steps; saves before Lightning ends an epoch that is only cut short.
+
+        A batch of several optimiser steps may pass the step: training ends with it all the same.
+        """
         if trainer.global_step % _REPORT_EVERY == 0:
             self.report(_REPORT_EVERY)
-        if trainer.global_step == self.step:
+        if trainer.global_step >= self.step:
             trainer.save_checkpoint(self.checkpoint)
 
 
@@ -95,26 +98,53 @@ def run_cell(
         variant, seed, step, value of the metric, seconds, hash of the settings, and the study's further scores by name.
 
     Raises:
-        ConfigError: If the run does not log the metric or a score, or the checkpoint to go on from is gone.
+        ConfigError: If the checkpoint to go on from is gone, training ends before the step, the run does not log the
+            metric or a score, or the configs change meanwhile.
     """
     resumed = _checkpoint_before(study, variant, seed, step, runs)
     folder = cell_folder(runs, variant, seed, step)
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed: it has no result
-    start = time.perf_counter()
-    cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, wandb)], run=False)
+    start, settings = time.perf_counter(), study.settings_hash(variant)
+    name = f"{variant}/seed_{seed}" if wandb else None
+    cli = ExperimentCLI([*study.arguments(variant, seed), *_segment(folder, step, name)], run=False)
     callbacks: list[Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
     callbacks.append(Milestone(step, folder / "last.ckpt", report))
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
-    scores = _scores(study, cli)
+    try:
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed)
+        _check_trained(study, variant, step, cli.trainer.global_step, settings)
+        scores = _scores(study, cli)
+    finally:
+        if wandb:
+            _end_wandb_run()
     return {
         "variant": variant,
         "seed": seed,
         "step": step,
         "value": scores[study.metric],
         "seconds": round(time.perf_counter() - start, 1),
-        "settings": study.settings_hash(variant),
+        "settings": settings,
         **{name: scores[name] for name in study.scores},
     }
+
+
+def _check_trained(study: Study, variant: str, step: int, reached: int, settings: str) -> None:
+    """Raises an error if training ended before the step, or if it may not have had the settings of this hash."""
+    if study.settings_hash(variant) != settings:
+        raise ConfigError(
+            f"{study.path}: its configs were edited while {variant!r} trained. Nothing was recorded: run it again."
+        )
+    if reached < step:
+        raise ConfigError(
+            f"{study.path}: the training of {variant!r} ended after {reached} steps, and the study asks for {step}. "
+            "Let its configs train on (trainer.max_epochs, EarlyStopping, a model's own end), or lower steps."
+        )
+
+
+def _end_wandb_run() -> None:
+    """Ends the W&B run of this process, for Lightning would log the next cell to it."""
+    import wandb
+
+    wandb.finish()
 
 
 def _scores(study: Study, cli: ExperimentCLI) -> dict[str, float]:
@@ -142,13 +172,13 @@ def _checkpoint_before(study: Study, variant: str, seed: int, step: int, runs: P
     return path
 
 
-def _segment(folder: Path, step: int, wandb: bool) -> list[str]:
+def _segment(folder: Path, step: int, wandb_name: str | None) -> list[str]:
     # JSON, for a variant's name may have commas and colons.
     csv = {"class_path": "CSVLogger", "init_args": {"save_dir": str(folder.parent), "name": "", "version": folder.name}}
-    both = [csv, {"class_path": "WandbLogger", "init_args": {"save_dir": str(folder.parent)}}]
+    both = [csv, {"class_path": "WandbLogger", "init_args": {"save_dir": str(folder.parent), "name": wandb_name}}]
     return [
         f"--trainer.max_steps={step}",
-        f"--trainer.logger={json.dumps(both if wandb else csv)}",
+        f"--trainer.logger={json.dumps(both if wandb_name else csv)}",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
         "--trainer.enable_checkpointing=false",

@@ -6,9 +6,10 @@ from jaxtyping import Float
 
 from synthreal.studies.exchange import Exchange, exchange
 from synthreal.studies.spec import Study
+from synthreal.studies.statistics import by_seed
 
 Curves = dict[str, dict[str, tuple[list[float], Float[np.ndarray, "s r"]]]]
-"""Panel → line → (x of S points, values of R runs at each)."""
+"""Panel → line → (x of S points, values of R runs at each, NaN where they are not finite)."""
 
 
 def step_curves(study: Study, results: pd.DataFrame) -> Curves:
@@ -16,10 +17,10 @@ def step_curves(study: Study, results: pd.DataFrame) -> Curves:
     panels: Curves = {}
     for panel, variants in study.groups(study.compared).items():
         for variant in variants:
-            grid = _grid(results[results["variant"] == variant], "step").dropna(axis=1)
+            grid = by_seed(results[results["variant"] == variant], "step").dropna(axis=1)
             if grid.size:
                 line = study.levels(variant)[study.compared]
-                panels.setdefault(panel, {})[line] = grid.index.to_list(), grid.to_numpy()
+                panels.setdefault(panel, {})[line] = grid.index.to_list(), _with_gaps(grid)
     return panels
 
 
@@ -32,7 +33,7 @@ def learning_curves(study: Study, results: pd.DataFrame) -> Curves:
     panels: Curves = {}
     for (panel, line), grid in _learning(study, results).items():
         if (whole := grid.dropna(axis=1)).size:
-            panels.setdefault(panel, {})[line] = whole.index.to_list(), whole.to_numpy()
+            panels.setdefault(panel, {})[line] = whole.index.to_list(), _with_gaps(whole)
     return panels
 
 
@@ -40,7 +41,7 @@ def exchanges(study: Study, results: pd.DataFrame) -> dict[str, Exchange]:
     """Returns what synthetic images are worth, for each panel of the learning curves.
 
     All real images are those of the largest level. Seeds count that have run at every point; a panel without any is
-    left out, and so is everything if the study does not ask for it.
+    left out, so is one with a value that is not finite, and so is everything if the study does not ask for it.
     """
     found: dict[str, Exchange] = {}
     if (settings := study.exchange) is None:
@@ -51,12 +52,14 @@ def exchanges(study: Study, results: pd.DataFrame) -> dict[str, Exchange]:
         alone = grids.get((panel, settings.alone), pd.DataFrame())
         if line != settings.mixed or largest not in alone.index:
             continue
-        mixed, target = grid.dropna(axis=1), alone.loc[largest].dropna()
-        if seeds := sorted(set(mixed.columns) & set(target.index)):
+        of_all_real = alone.loc[largest].dropna()
+        seeds = grid.dropna(axis=1).columns.intersection(of_all_real.index)
+        mixed, target = grid[seeds].to_numpy(float), of_all_real[seeds].to_numpy(float)
+        if len(seeds) and np.isfinite([*mixed, target]).all():
             found[panel] = exchange(
-                mixed.index.to_numpy(float) * settings.real_per_unit,
-                mixed[seeds].to_numpy(float),
-                target[seeds].to_numpy(float),
+                grid.index.to_numpy(float) * settings.real_per_unit,
+                mixed,
+                target,
                 settings.synthetic,
                 largest * settings.real_per_unit,
                 study.larger_is_better,
@@ -65,7 +68,7 @@ def exchanges(study: Study, results: pd.DataFrame) -> dict[str, Exchange]:
 
 
 def _learning(study: Study, results: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-    """Panel and line → values, a row for each level of the curve's factor and a column for each seed."""
+    """Panel and line → values, a row for each level of the curve's factor and a column for each seed; see `by_seed`."""
     if (curve := study.curve) is None:
         return {}
     grids = {}
@@ -76,9 +79,9 @@ def _learning(study: Study, results: pd.DataFrame) -> dict[tuple[str, str], pd.D
         place = ("", others) if curve == study.compared else (panel, study.levels(variants[0])[study.compared])
         number = {name: float(study.levels(name)[curve]) for name in variants}
         part = last[last["variant"].isin(variants)]
-        grids[place] = _grid(part.assign(number=part["variant"].map(number)), "number")
+        grids[place] = by_seed(part.assign(number=part["variant"].map(number)), "number")
     return grids
 
 
-def _grid(runs: pd.DataFrame, index: str) -> pd.DataFrame:
-    return runs.pivot(index=index, columns="seed", values="value").sort_index()
+def _with_gaps(grid: pd.DataFrame) -> Float[np.ndarray, "s r"]:
+    return grid.replace(np.inf, np.nan).to_numpy(float)

@@ -5,14 +5,15 @@ from typing import Any
 import pandas as pd
 
 from synthreal.studies.spec import Study
-from synthreal.studies.statistics import compare, holm
+from synthreal.studies.statistics import by_seed, compare, holm
 
 
 def main_effects(study: Study, results: pd.DataFrame) -> pd.DataFrame:
     """Returns the mean difference that each factor makes over all combinations of the others, paired by seed.
 
     A row for each step and factor: `factor`, `level` and the `reference` that it is compared with (the study's baseline
-    or the first level), difference, 95 % t-interval over seeds, p and Holm's p. Seeds that lack a variant are left out.
+    or the first level), difference, 95 % t-interval over seeds, p and Holm's p. Seeds that lack a variant are left out;
+    a run without a finite value makes all of these NaN.
     Empty unless there are at least two factors, each has two levels and no combination is skipped: only then is a
     difference of means the factor's own.
     """
@@ -21,9 +22,8 @@ def main_effects(study: Study, results: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     rows: list[dict[str, Any]] = []
     for step in study.steps:
-        at_step = results[results["step"] == step]
-        whole = at_step.pivot(index="seed", columns="variant", values="value").reindex(columns=list(study.variants))
-        if len(whole := whole.dropna()):
+        table = by_seed(results[results["step"] == step], "variant").reindex(list(study.variants))
+        if len(whole := table.T.dropna()):
             rows += [_row(study, step, factor, whole) for factor in study.factors]
     effects = pd.DataFrame(rows)
     return effects.assign(p_holm=holm(effects["p"].to_numpy(float))) if len(effects) else effects

@@ -137,9 +137,10 @@ def exchange_rate(synthetic: float, all_real: float, equal: float) -> float:
 def relative_gain(score: float, baseline: float) -> float:
     """Returns the gain over a baseline as a share of it, in percent.
 
-    Of the benchmark's 75.65 over 66.82 this is 13.21; it prints 13.16, which does not follow from these figures.
+    Of the benchmark's 75.65 over 66.82 this is 13.21; it prints 13.16, which does not follow from these figures. NaN
+    over a baseline of 0.
     """
-    return 100 * (score - baseline) / baseline
+    return math.nan if baseline == 0 else 100 * (score - baseline) / baseline
 
 
 def first_reached(

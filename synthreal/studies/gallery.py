@@ -15,8 +15,10 @@ from synthreal.datamodules import BucketDataModule, MixedDataModule
 from synthreal.experiment import ExperimentCLI
 from synthreal.plots import contact_sheet
 from synthreal.preview import preview_panels
+from synthreal.spaces import ParameterSpace
 from synthreal.studies.cell import quiet, seed_folder
 from synthreal.studies.factors import Overrides
+from synthreal.studies.outcome_figures import Figures
 from synthreal.studies.spec import Study
 
 _PANELS = 6
@@ -25,7 +27,7 @@ Record = tuple[list[int], Float[np.ndarray, "r e k"], Float[np.ndarray, "r e k"]
 """Epochs, difficulty and P of R runs."""
 
 
-def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tuple[str, Figure]]:
+def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> Figures:
     """Returns name → (title, figure): what was trained on; each variant's heat maps and effective share over its runs.
 
     The latter only if the runs draw from buckets; a variant is left out if its runs kept no record of them.
@@ -37,19 +39,17 @@ def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, tu
         return {"generated": ("What was trained on", _trained_on(study))}
     if not isinstance(data, BucketDataModule):
         return {}
-    records = {}
+    data.setup("fit")
+    panels = {"real": preview_panels(data).get("real")}
+    buckets: Figures = {}
     for variant in study.variants:
         seeds = results[results["variant"] == variant]["seed"].unique().tolist()
-        if record := _read([seed_folder(runs, variant, seed) for seed in seeds]):
-            records[variant] = record
-    figures = {"generated": ("What was generated", _generated(data, records))}
-    for variant, (epochs, difficulty, probability) in records.items():
-        maps, share = bucket_figures(epochs, difficulty, probability, data.generator.space)
-        runs_of = f"mean of {len(difficulty)} runs"
-        figures[f"buckets_{variant}"] = f"{variant}: difficulty and P / P0 over buckets, {runs_of}", maps
-        title = f"{variant}: effective sample size as a share of the buckets, and largest P / P0, {runs_of}"
-        figures[f"effective_share_{variant}"] = title, share
-    return figures
+        record = _read([seed_folder(runs, variant, seed) for seed in seeds])
+        if record and isinstance(own := _data(study, variant), BucketDataModule):  # generators may differ
+            buckets |= _bucket_figures(variant, record, own.generator.space)
+            panels[f"{variant}, epoch {record[0][-1]}"] = _last_drawn(own, record)
+    shown = {name: panel for name, panel in panels.items() if panel}
+    return {"generated": ("What was generated", contact_sheet(shown, data.classes)), **buckets}
 
 
 def _data(study: Study, variant: str) -> LightningDataModule:
@@ -87,12 +87,20 @@ def _read(folders: list[Path]) -> Record | None:
     return found[0][0][:length], difficulty, np.stack([probability[:length] for _, _, probability in found])
 
 
-def _generated(data: BucketDataModule, records: dict[str, Record]) -> Figure:
-    """Real images, and for each variant synthetic ones drawn from the last P of its first run."""
+def _bucket_figures(variant: str, record: Record, space: ParameterSpace) -> Figures:
+    epochs, difficulty, probability = record
+    maps, share = bucket_figures(epochs, difficulty, probability, space)
+    runs_of = f"mean of {len(difficulty)} runs"
+    title = f"{variant}: effective sample size as a share of the buckets, and largest P / P0, {runs_of}"
+    return {
+        f"buckets_{variant}": (f"{variant}: difficulty and P / P0 over buckets, {runs_of}", maps),
+        f"effective_share_{variant}": (title, share),
+    }
+
+
+def _last_drawn(data: BucketDataModule, record: Record) -> tuple[Tensor, Tensor] | None:
+    """Synthetic images drawn from the last P of a variant's first run; None if it trains on real ones alone."""
+    _, _, probability = record
     data.setup("fit")
-    panels = {"real": preview_panels(data).get("real", ())}
-    for variant, (epochs, _, probability) in records.items():
-        data.setup("fit")
-        data.distribution.probability = torch.from_numpy(probability[0, -1])
-        panels[f"{variant}, epoch {epochs[-1]}"] = preview_panels(data)["synthetic"]
-    return contact_sheet({name: panel for name, panel in panels.items() if panel}, data.dataset.classes)
+    data.distribution.probability = torch.from_numpy(probability[0, -1])
+    return preview_panels(data).get("synthetic")

@@ -35,9 +35,11 @@ def logged_curves(study: Study, runs: Path, results: pd.DataFrame) -> dict[str, 
 
 def _table(study: Study, runs: Path, variant: str, seed: int) -> pd.DataFrame:
     """All that a run logged, by the number of steps that were done."""
-    files = [cell_folder(runs, variant, seed, step) / "metrics.csv" for step in study.steps]
-    parts = [pd.read_csv(file) for file in files if file.is_file()]
-    if not parts:
-        return pd.DataFrame()
-    whole = pd.concat(parts)
-    return whole.set_index(whole["step"] + 1).groupby(level=0).first().sort_index()
+    parts = []
+    for step in study.steps:
+        file = cell_folder(runs, variant, seed, step) / "metrics.csv"
+        if file.is_file():
+            part = pd.read_csv(file)
+            # Lightning counts the steps before the one that it logs, but all of them when it scores the trained model.
+            parts.append(part.set_index((part["step"] + 1).clip(upper=step)))
+    return pd.concat(parts).groupby(level=0).first().sort_index() if parts else pd.DataFrame()

@@ -18,7 +18,7 @@ from synthreal.studies.exchange import Exchange
 from synthreal.studies.gallery import run_figures
 from synthreal.studies.logged import logged_curves
 from synthreal.studies.outcomes import outcome_report
-from synthreal.studies.runner import columns, read_results
+from synthreal.studies.runner import read_results
 from synthreal.studies.spec import Study, file_name
 from synthreal.studies.summary import summarise
 from synthreal.studies.tables import (
@@ -40,6 +40,9 @@ _LARGE = 500_000  # bytes
 def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     """Writes `results.csv`, `summary.csv`, `table.md`, every figure and further table, and `report.html` into a folder.
 
+    Results of variants, seeds and steps that the study no longer has do not count. The `results.csv` of the runs is
+    left alone, for it has them, and may grow meanwhile.
+
     Args:
         study: The study.
         runs: Folder of its runs.
@@ -51,28 +54,22 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
     Raises:
         ConfigError: If no run has finished.
     """
-    results = read_results(study, runs)
-    results = results[results["variant"].isin(study.variants)]
+    results = _asked_for(study, read_results(study, runs))
     if results.empty:
         raise ConfigError(f"No finished run in {runs}. Start them with: synthreal study run {study.path}")
     summary = summarise(study, results)
     rates = curves.exchanges(study, results)
     frames, outcome_figures = outcome_report(study, runs, results)
-    logged = _logged_figures(logged_curves(study, runs, results))
-    figures = {
-        **_curve_figures(study, results, rates),
-        **logged,
-        **run_figures(study, runs, results),
-        **outcome_figures,
-    }
+    figures = {**_figures(study, runs, results, rates), **outcome_figures}
     images = {name: (title, png(figure)) for name, (title, figure) in figures.items()}
     effects = main_effects(study, results)
     tables = _tables(study, summary, effects, rates)
     said = [*_said(rates), *verdicts(summary)]
     text = _markdown(tables, said)
     page = _page(study, results, [*tables, *(frame_table(*titled) for titled in frames.values())], said, images)
+    copy = {} if output.resolve() == runs.resolve() else {"results.csv": results.to_csv(index=False).encode()}
     for name, content in {
-        "results.csv": results.to_csv(index=False, columns=columns(study)).encode(),
+        **copy,
         "summary.csv": summary.to_csv(index=False).encode(),
         **({"effects.csv": effects.to_csv(index=False).encode()} if len(effects) else {}),
         "table.md": f"{study.title}\n\n{text}".encode(),
@@ -83,6 +80,11 @@ def write_report(study: Study, runs: Path, output: Path) -> tuple[str, Path]:
         with replacing(output / file_name(name)) as beside:
             beside.write_bytes(content)
     return text, output / "report.html"
+
+
+def _asked_for(study: Study, results: pd.DataFrame) -> pd.DataFrame:
+    asked = {"variant": study.variants, "seed": study.seeds, "step": study.steps}
+    return results[results[list(asked)].isin({name: list(values) for name, values in asked.items()}).all(axis=1)]
 
 
 def _tables(study: Study, summary: pd.DataFrame, effects: pd.DataFrame, rates: dict[str, Exchange]) -> list[Table]:
@@ -104,6 +106,11 @@ def _markdown(tables: list[Table], said: list[str]) -> str:
     parts = [first.markdown(), "\n".join(f"- {sentence}" for sentence in said)]
     parts += [f"{table.title}\n\n{table.markdown()}" for table in others]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figures(study: Study, runs: Path, results: pd.DataFrame, rates: dict[str, Exchange]) -> Figures:
+    logged = _logged_figures(logged_curves(study, runs, results))
+    return {**_curve_figures(study, results, rates), **logged, **run_figures(study, runs, results)}
 
 
 def _curve_figures(study: Study, results: pd.DataFrame, rates: dict[str, Exchange]) -> Figures:

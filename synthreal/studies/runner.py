@@ -5,12 +5,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -69,6 +71,11 @@ def read_results(study: Study, runs: Path) -> pd.DataFrame:
     Raises:
         ConfigError: If they were made with other settings than the study file now has.
     """
+    return _stored(study, runs).reindex(columns=columns(study))
+
+
+def _stored(study: Study, runs: Path) -> pd.DataFrame:
+    """The finished cells with all that the file has of them, scores that the study has dropped too."""
     path = runs / "results.csv"
     if not path.is_file():
         return pd.DataFrame(columns=columns(study))
@@ -81,7 +88,7 @@ def read_results(study: Study, runs: Path) -> pd.DataFrame:
                 f"{path}: the results of {variant!r} were made with other settings than {study.path} and its "
                 "configs now have. Choose another --runs folder, or remove this one."
             )
-    return results.reindex(columns=columns(study))
+    return results
 
 
 def missing_cells(study: Study, results: pd.DataFrame) -> list[Cell]:
@@ -110,13 +117,7 @@ def run_study(study: Study, runs: Path, jobs: int, wandb: bool = False) -> pd.Da
     if not todo:
         return results
     check_variants(study, dict.fromkeys(variant for _, _, variant in todo))
-    context = multiprocessing.get_context("spawn")
-    counter: Synchronized[int] = context.Value("q", 0)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the workers when they start
-    with (
-        _progress() as progress,
-        ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(counter,)) as pool,
-    ):
+    with _progress() as progress, _pool(jobs) as (pool, counter):
         task = progress.add_task(study.name, total=_total_steps(study, todo))
         finished = _finished(
             study,
@@ -130,16 +131,32 @@ def run_study(study: Study, runs: Path, jobs: int, wandb: bool = False) -> pd.Da
     return results
 
 
+@contextmanager
+def _pool(jobs: int) -> Iterator[tuple[ProcessPoolExecutor, "Synchronized[int]"]]:
+    """Workers, and the number of steps that they have made; whatever ends the block, what has not begun does not."""
+    context = multiprocessing.get_context("spawn")
+    counter: Synchronized[int] = context.Value("q", 0)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the workers when they start
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(counter,))
+    try:
+        yield pool, counter
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def merge_result(study: Study, row: dict[str, Any], runs: Path) -> pd.DataFrame:
     """Adds a finished cell to `results.csv`, read again in case another agent wrote it, and returns all.
 
-    A cell that two agents have run is kept once.
+    A cell that two agents have run is kept once. What the study has dropped stays in the file.
     """
-    results = pd.concat([part for part in (read_results(study, runs), pd.DataFrame([row])) if len(part)])
-    results = results.drop_duplicates(["step", "seed", "variant"], keep="last")
-    with replacing(runs / "results.csv") as beside:
-        results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False, columns=columns(study))
-    return results
+    runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(runs / ".results.lock"):
+        results = pd.concat([part for part in (_stored(study, runs), pd.DataFrame([row])) if len(part)])
+        results = results.drop_duplicates(["step", "seed", "variant"], keep="last")
+        results = results.reindex(columns=list(dict.fromkeys([*columns(study), *results])))
+        with replacing(runs / "results.csv") as beside:
+            results.sort_values(["step", "variant", "seed"]).to_csv(beside, index=False)
+    return results[columns(study)]
 
 
 def _finished(
@@ -147,16 +164,11 @@ def _finished(
 ) -> Iterator[dict[str, Any]]:
     for step in study.steps:  # a cell goes on from the one before it
         waiting = {submit(cell) for cell in todo if cell[0] == step}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
-                tick()
-                for future in done:
-                    yield future.result()
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
+            tick()
+            for future in done:
+                yield future.result()
 
 
 def _total_steps(study: Study, todo: list[Cell]) -> int:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
@@ -23,6 +24,8 @@ class Comparison:
         p_paired: p of the paired t-test over shared seeds; NaN with fewer than two.
         p_welch: p of Welch's t-test.
         pairs: Number of shared seeds.
+        lost: Runs of both that have no finite value; if there are any, all numbers above but `pairs` are NaN.
+        runs: Runs of both.
     """
 
     difference: float
@@ -31,6 +34,8 @@ class Comparison:
     p_paired: float
     p_welch: float
     pairs: int
+    lost: int
+    runs: int
 
     @property
     def p(self) -> float:
@@ -45,6 +50,8 @@ class Comparison:
             baseline: Name of the baseline.
             p_holm: `p`, adjusted for all comparisons that were made beside this one.
         """
+        if self.lost:
+            return f"{variant} against {baseline}: {self.lost} of {self.runs} runs have no finite value."
         if not np.isfinite(self.p):
             return f"{variant} against {baseline}: too few runs to tell."
         if self.p >= SIGNIFICANT:
@@ -56,6 +63,15 @@ class Comparison:
                 f"comparisons (Holm's p = {p_holm:.2g})."
             )
         return f"{variant} is significantly {word} than {baseline} (p = {self.p:.2g}, Holm's p = {p_holm:.2g})."
+
+
+def by_seed(runs: pd.DataFrame, rows: str) -> pd.DataFrame:
+    """Returns the values of runs, a row for each entry of the column `rows` and a column for each seed.
+
+    NaN where there is no run, infinite where its value is not finite.
+    """
+    values = runs["value"].where(np.isfinite(runs["value"]), np.inf)
+    return runs.assign(value=values).pivot(index=rows, columns="seed", values="value").sort_index()
 
 
 def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
@@ -70,10 +86,14 @@ def compare(variant: dict[int, float], baseline: dict[int, float]) -> Comparison
     """Compares two variants, each seed → value, paired where seeds are shared.
 
     Runs that differ by the very same number, as happens when few runs are scored on few images, do not tell how much
-    they vary: p and interval are NaN, as with a single run. Runs that do not differ at all give p = 1.
+    they vary: p and interval are NaN, as with a single run. Runs that do not differ at all give p = 1. Nothing is
+    compared if a run has no finite value: a mean of those that have would hide it.
     """
     a, b = np.array(list(variant.values())), np.array(list(baseline.values()))
     shared = sorted(variant.keys() & baseline.keys())
+    lost, runs = int((~np.isfinite([*a, *b])).sum()), len(a) + len(b)
+    if lost:
+        return Comparison(math.nan, math.nan, math.nan, math.nan, math.nan, len(shared), lost, runs)
     delta = np.array([variant[seed] - baseline[seed] for seed in shared])
     scale = max(np.abs(a).max(), np.abs(b).max())
     error, freedom = float(np.hypot(_error(a, scale), _error(b, scale))), _welch_freedom(a, b)
@@ -81,10 +101,10 @@ def compare(variant: dict[int, float], baseline: dict[int, float]) -> Comparison
     if len(shared) < 2:
         difference = float(a.mean() - b.mean())
         half = float(error * stats.t.ppf((1 + _LEVEL) / 2, freedom)) if math.isfinite(p_welch) else math.nan
-        return Comparison(difference, difference - half, difference + half, math.nan, p_welch, len(shared))
+        return Comparison(difference, difference - half, difference + half, math.nan, p_welch, len(shared), lost, runs)
     p_paired = _p(delta.mean(), _error(delta, scale), len(delta) - 1)
     low, high = mean_interval(delta) if math.isfinite(p_paired) else (math.nan, math.nan)
-    return Comparison(float(delta.mean()), low, high, p_paired, p_welch, len(shared))
+    return Comparison(float(delta.mean()), low, high, p_paired, p_welch, len(shared), lost, runs)
 
 
 def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

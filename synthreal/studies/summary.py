@@ -13,6 +13,7 @@ def summarise(study: Study, results: pd.DataFrame) -> pd.DataFrame:
     """Returns a row for each step and variant: runs, mean, deviation, further scores, comparison with its baseline.
 
     Variants that are compared with one baseline stand together. `p_holm` is adjusted for all comparisons of the study.
+    Mean and deviation are NaN if one of the runs has no finite value.
     """
     order = [variant for group in study.groups(study.compared).values() for variant in group]
     rows: list[dict[str, Any]] = []
@@ -37,10 +38,16 @@ def summarise(study: Study, results: pd.DataFrame) -> pd.DataFrame:
 def _row(study: Study, step: int, variant: str, runs: pd.DataFrame) -> dict[str, Any]:
     paper = study.paper.get(variant, [None] * len(study.steps))[study.steps.index(step)]
     row = {"step": step, "variant": variant, **study.levels(variant), "runs": len(runs)}
-    row |= {"mean": runs["value"].mean(), "std": runs["value"].std(), "paper": paper}
+    mean, deviation = _mean_std(runs["value"])
+    row |= {"mean": mean, "std": deviation, "paper": paper}
     for name in study.scores:
-        row |= {f"{name} mean": runs[name].mean(), f"{name} std": runs[name].std()}
+        row[f"{name} mean"], row[f"{name} std"] = _mean_std(runs[name])
     return row
+
+
+def _mean_std(values: pd.Series) -> tuple[float, float]:
+    finite = values.where(np.isfinite(values))
+    return finite.mean(skipna=False), finite.std(skipna=False)
 
 
 def _values(runs: pd.DataFrame) -> dict[int, float]:

@@ -105,7 +105,7 @@ def frame_table(title: str, frame: pd.DataFrame) -> Table:
 def verdicts(summary: pd.DataFrame) -> list[str]:
     """Returns what can be said of each comparison, in words, how many were made first; empty if none was.
 
-    Of more than eight, only those that differ are said in words.
+    Of more than eight, only those that differ, or lack a finite value, are said in words.
     """
     rows = [row for row in summary.to_dict("records") if isinstance(row.get("verdict"), str)]
     if not rows:
@@ -113,7 +113,7 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
     alone, after = (sum(row[p] < SIGNIFICANT for row in rows) for p in ("p", "p_holm"))
     count = "1 comparison was" if len(rows) == 1 else f"{len(rows)} comparisons were"
     first = f"{count} made: {alone} with p < {SIGNIFICANT}, {after} when p is adjusted for their number (Holm)."
-    said = [row for row in rows if row["p"] < SIGNIFICANT] if len(rows) > _MANY else rows
+    said = [row for row in rows if len(rows) <= _MANY or row["p"] < SIGNIFICANT or math.isnan(row["difference"])]
     return [first, *(f"{row['step']:,} steps: {row['verdict']}" for row in said)]
 
 

@@ -119,6 +119,21 @@ def test_exchange_waits_for_all_real_images_alone(make_study):
     assert exchanges(study, results_of(mixed | {"1:15, plain, 5": [10.0, None], "1:0, plain, 20": [None, 8.0]})) == {}
 
 
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_run_without_a_finite_value_leaves_a_gap_and_no_rate(make_study, lost):
+    study = make_study(exchange=ExchangeSettings("1:0", "1:15", synthetic=900, real_per_unit=10))
+    whole = {"1:0, plain, 20": [6.0, 8.0], "1:15, plain, 5": [10.0, 10.0], "1:15, plain, 20": [4.0, 4.0]}
+    results = results_of({**whole, "1:15, plain, 5": [10.0, lost]})
+    _, values = learning_curves(study, results)["plain"]["1:15"]
+    np.testing.assert_array_equal(values, [[10, np.nan], [4, 4]])
+    _, values = step_curves(study, results)["plain, real 5"]["1:15"]
+    np.testing.assert_array_equal(values, [[99, 99], [10, np.nan]])
+    metric_curves(step_curves(study, results), "steps", "error").draw_without_rendering()
+    assert exchanges(study, results) == {}
+    assert exchanges(study, results_of({**whole, "1:0, plain, 20": [lost, 8.0]})) == {}
+    assert exchanges(study, results_of(whole)).keys() == {"plain"}
+
+
 def test_curves_as_drawn():
     values = np.array([[1.0, 3.0], [5.0, 5.0]])
     panels = {"plain": {"a": ([1, 2], values), "b": ([1], values[:1])}, "augmented": {"b": ([1, 2], values[:, :1])}}

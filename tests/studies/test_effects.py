@@ -103,6 +103,15 @@ def test_a_seed_that_lacks_a_variant_is_left_out(config):
     assert effects["difference"].to_numpy() == pytest.approx([1.5, 2.5, 3.5])
 
 
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_run_without_a_finite_value_leaves_no_effect(config, lost):
+    values = planted(1.5, 2.5, 3.5)
+    values["quiet, pair, no triplet"][1] = lost
+    effects = main_effects(study_of(config), results(values))
+    assert list(effects["pairs"]) == [3, 3, 3]
+    assert effects[["difference", "low", "high", "p", "p_holm"]].isna().all(axis=None)
+
+
 def test_each_step_has_its_own(config):
     both = pd.concat([results(planted(1, 2, 3)), results(planted(-1, 0, 0), step=10)])
     effects = main_effects(study_of(config, steps=[5, 10]), both)

@@ -50,6 +50,12 @@ def test_relative_gain():
     assert math.isnan(fewer.gain)
 
 
+def test_no_gain_over_an_error_of_none():
+    found = exchange(np.array([5.0, 10.0]), np.array([[2.0, 2.0], [0.0, 0.0]]), np.zeros(2), 40, 10.0, False)
+    assert math.isnan(found.gain)
+    assert (found.target, found.equal, found.rate) == (0, 10, None)
+
+
 @pytest.mark.parametrize(
     ("scores", "target", "larger", "expected"),
     [

@@ -65,6 +65,16 @@ def test_parts_of_a_training_are_joined(tmp_path, study):
     assert values[:, 0].tolist() == [3.0, 1.0]
 
 
+def test_what_is_scored_after_training_stands_at_its_end(tmp_path, study):
+    study = study_in(tmp_path, steps=[3, 5], logged=["val/error"])
+    # The last of each part is that of the trained model, which Lightning logs at the number of steps done.
+    log(tmp_path, "plain", 0, {"step": [1, 3], "val/error": [9.0, 7.0]}, step=3)
+    log(tmp_path, "plain", 0, {"step": [3, 4, 5], "val/error": [6.0, 5.0, 5.0]}, step=5)
+    steps, values = logged_curves(study, tmp_path, results(("plain", 0)))["val/error"][""]["plain"]
+    assert steps == [2, 3, 4, 5]
+    assert values[:, 0].tolist() == [9, 7, 6, 5]
+
+
 def test_nothing_is_drawn_of_what_nobody_logged(study, tmp_path):
     log(tmp_path, "plain", 0, {"step": [0, 1], NOISE: [np.nan, np.nan]})
     assert logged_curves(study, tmp_path, results(("plain", 0), ("noisy", 1))) == {}  # nor of a folder that is gone

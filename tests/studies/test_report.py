@@ -1,6 +1,7 @@
 """A report from a table of results: its files and its page."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+from synthreal.errors import ConfigError
 from synthreal.studies import report
 from synthreal.studies.runner import merge_result
 from synthreal.studies.spec import load_study
@@ -97,6 +99,38 @@ def test_a_study_with_factors(study, outcomes, tmp_path):
     assert {"ratio", "real", "p_holm", "test/top1 mean", "test/top1 std"} < set(summary)
     # A rule above each group: 5 and 20 real images in the results, each once in the scores.
     assert page.count('<tr class="first">') == 4
+
+
+def test_the_results_of_the_runs_are_left_as_they_are(study, outcomes, monkeypatch, tmp_path):
+    add_results(study, tmp_path)
+    kept = {name: value for name, value in study.variants.items() if name != "1:15, 5"}
+    later = replace(study, variants=kept, factors={}, curve=None, exchange=None, baseline="1:0, 5", scores=[])
+
+    def finishing(*_):
+        cell = {"variant": "1:15, 20", "seed": 2, "step": 5, "value": 11.0, "seconds": 1.0}
+        merge_result(study, {**cell, "settings": study.settings_hash("1:15, 20"), "test/top1": 0.89}, tmp_path)
+        return {}
+
+    monkeypatch.setattr(report, "run_figures", finishing)  # a run finishes while figures are drawn
+    report.write_report(later, tmp_path, tmp_path / "other" / "..")
+    whole = pd.read_csv(tmp_path / "results.csv")
+    assert whole.groupby("variant").size().to_dict() == dict.fromkeys(study.variants, 3)
+    assert whole["test/top1"].notna().all()
+
+
+def test_seeds_and_steps_that_the_study_no_longer_has_do_not_count(study, outcomes, tmp_path):
+    add_results(study, tmp_path / "runs")
+    row = {"variant": "1:0, 5", "seed": 0, "step": 2, "value": 99.0, "seconds": 1.0, "test/top1": 0.0}
+    hashed = study.settings_hash("1:0, 5")
+    merge_result(replace(study, steps=[2, 5]), {**row, "settings": hashed}, tmp_path / "runs")
+    _, page = report.write_report(replace(study, seeds=[0, 1, 7]), tmp_path / "runs", tmp_path / "page")
+    assert "4 of the study's results are not there yet" in page.read_text()
+    counted = pd.read_csv(tmp_path / "page" / "results.csv")
+    assert (set(counted["seed"]), set(counted["step"]), len(counted)) == ({0, 1}, {5}, 8)
+    summary = pd.read_csv(tmp_path / "page" / "summary.csv").set_index("variant")
+    assert (summary.loc["1:0, 5", "runs"], summary.loc["1:0, 5", "mean"]) == (2, 30.5)
+    with pytest.raises(ConfigError, match="No finished run"):
+        report.write_report(replace(study, seeds=[7]), tmp_path / "runs", tmp_path / "page")
 
 
 def test_a_large_picture_gets_fewer_colours():

@@ -52,6 +52,16 @@ def test_verdicts():
     assert "too few" in compare({0: 1.0}, {0: 2.0}).verdict("a", "b", math.nan)
 
 
+@pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("shift", [0, 10])  # the same seeds, or none in common
+def test_runs_without_a_finite_value_are_told_and_not_left_out(lost, shift):
+    a, b = {0: 1.0, 1: 2.0, 2: lost}, {shift: lost, shift + 1: 2.0, shift + 2: 4.0}
+    got = compare(a, b)
+    numbers = (got.difference, got.low, got.high, got.p, got.p_paired, got.p_welch)
+    assert all(math.isnan(number) for number in numbers)
+    assert got.verdict("a", "b", math.nan) == "a against b: 2 of 6 runs have no finite value."
+
+
 def test_holm_by_hand():
     # in order: 3 · 0.01, 2 · 0.03, and 1 · 0.04, which must not fall below the one before; NaN does not count
     assert holm(np.array([0.04, math.nan, 0.01, 0.03])) == pytest.approx([0.06, math.nan, 0.03, 0.06], nan_ok=True)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,29 +18,9 @@ from synthreal.studies.cell import cell_folder, check_variants, run_cell
 from synthreal.studies.runner import COLUMNS, merge_result, missing_cells, read_results, run_study
 from synthreal.studies.spec import load_study
 from synthreal.studies.sweep import sweep_yaml
+from tests.studies.study_parts import EXPERIMENTS, SMALL, write_study
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 STUDIES = [path for path in sorted(EXPERIMENTS.rglob("*.yaml")) if "seeds" in yaml.safe_load(path.read_text())]
-SMALL = {"data.num_probes": 160, "data.steps_per_epoch": 3, "trainer.accelerator": "cpu"}
-
-
-def write_study(folder, **changes):
-    content = {
-        "title": "tiny",
-        "configs": [str(EXPERIMENTS / "sampleahead" / "digits.yaml")],
-        "variants": {"uniform": {**SMALL, "trainer.callbacks.init_args.alpha": 1}, "SampleAhead": SMALL},
-        "seeds": [0, 1],
-        "metric": "test/error",
-        "steps": [2, 5],
-        "baseline": "uniform",
-        "unit": "%",
-        "paper": {"uniform": [3.0, None]},
-        **changes,
-    }
-    path = folder / "tiny.yaml"
-    given = {key: value for key, value in content.items() if value is not None}
-    path.write_text(yaml.safe_dump(given, sort_keys=False))
-    return path
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -96,6 +96,20 @@ def test_holm_counts_all_comparisons_of_all_steps(tmp_path):
     assert verdicts(summary.reset_index())[0].startswith("4 comparisons were made")
 
 
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_run_without_a_finite_value_has_no_mean(tmp_path, lost):
+    study = make_study(tmp_path, scores=["test/top1"])
+    summary = summarise(study, results_of({**VALUES, "1:15, plain, 5": [8.0, lost, 11.0]})).set_index("variant")
+    row, baseline = summary.loc["1:15, plain, 5"], summary.loc["1:0, plain, 5"]
+    assert row["runs"] == 3
+    assert row[["mean", "std", "difference", "p", "p_holm", "test/top1 mean", "test/top1 std"]].isna().all()
+    assert row["verdict"] == "1:15, plain, 5 against 1:0, plain, 5: 1 of 6 runs have no finite value."
+    assert baseline["mean"] == 12
+    other = summary.loc["1:15, plain, 20"]
+    assert other["p_holm"] == other["p"]  # the only comparison that was made
+    assert main_table(study, summary.reset_index()).rows[1][4:6] == ["3", ""]
+
+
 def test_main_table_has_a_column_for_each_factor_the_compared_one_last(tmp_path):
     study = make_study(tmp_path)
     table = main_table(study, summarise(study, results_of(VALUES)))
@@ -140,10 +154,11 @@ def test_markdown_and_other_frames():
     assert table.words == {0}
 
 
-@pytest.mark.parametrize(("count", "said"), [(8, 8), (9, 2)])
+@pytest.mark.parametrize(("count", "said"), [(8, 8), (9, 3)])
 def test_of_many_comparisons_only_those_that_differ_are_said(count, said):
-    p = [0.01, 0.04, *[0.5] * (count - 2)]
+    p = [0.01, 0.04, float("nan"), *[0.5] * (count - 3)]
     summary = pd.DataFrame({"step": 1, "p": p, "p_holm": 1.0, "verdict": [f"number {i}" for i in range(count)]})
+    summary["difference"] = [1.0, 1.0, float("nan"), *[1.0] * (count - 3)]  # the third has runs that diverged
     first, *others = verdicts(summary)
     assert first.startswith(f"{count} comparisons were made: 2 with p < 0.05, 0 when")
     assert others == [f"1 steps: number {i}" for i in range(said)]
