@@ -49,7 +49,8 @@ def run_figures(study: Study, runs: Path, results: pd.DataFrame) -> Figures:
             buckets |= _bucket_figures(variant, record, own.generator.space)
             panels[f"{variant}, epoch {record[0][-1]}"] = _last_drawn(own, record)
     shown = {name: panel for name, panel in panels.items() if panel}
-    return {"generated": ("What was generated", contact_sheet(shown, data.classes)), **buckets}
+    generated: Figures = {"generated": ("What was generated", contact_sheet(shown, data.classes))} if shown else {}
+    return generated | buckets
 
 
 def _data(study: Study, variant: str) -> LightningDataModule:

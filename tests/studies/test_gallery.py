@@ -55,3 +55,10 @@ def test_each_variant_shows_what_its_own_generator_made_in_its_own_buckets(tmp_p
     assert not torch.equal(first, other)
     sizes = [figures[f"buckets_{name}"][1].axes[0].images[0].get_array().size for name in VARIANTS]
     assert sizes[0] == sizes[1] == sizes[2] != sizes[3]
+
+
+def test_without_real_images_and_records_there_is_no_picture(tmp_path, sheets):
+    alone = {"synthetic alone": {**SMALL, "data.real_per_batch": 0}}
+    study = load_study(write_study(tmp_path, variants=alone, baseline="synthetic alone", paper={}))
+    assert gallery.run_figures(study, tmp_path, pd.DataFrame({"variant": ["synthetic alone"], "seed": 0})) == {}
+    assert sheets == []
