@@ -76,6 +76,14 @@ def test_the_position_is_that_of_the_next_batch():
     assert made.position(last_batch=False) == {"epoch": 2, "batch": 2}
     # an epoch may be cut short: its last batch is whatever the trainer says
     assert made.position(last_batch=True) == {"epoch": 3, "batch": 0}
+    # a step that is not over is made again, on whatever batch
+    assert made.position(last_batch=False, unfinished=True) == {"epoch": 2, "batch": 1}
+    assert made.position(last_batch=True, unfinished=True) == {"epoch": 2, "batch": 1}
+
+
+def test_a_batch_that_an_epoch_does_not_have_is_refused():
+    with pytest.raises(ConfigError, match="after batch 4 of an epoch, and epochs have 4 batches now"):
+        Told(4, seed=0).resume(2, 4)
 
 
 def lives(steps_per_epoch, lengths):

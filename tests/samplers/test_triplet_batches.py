@@ -72,7 +72,7 @@ def test_draws_are_a_pure_function_of_seed_and_epoch():
         assert {*map(tuple, first["index"].view(-1, 5).tolist())} != {*map(tuple, other["index"].view(-1, 5).tolist())}
 
 
-@pytest.mark.parametrize("batch", [0, 3, 8])
+@pytest.mark.parametrize("batch", [0, 3, 7])
 def test_a_resumed_epoch_is_the_tail_of_the_full_one(batch):
     expected, got = resumed(make, batch)
     assert len(got) == len(expected) == 8 - batch
