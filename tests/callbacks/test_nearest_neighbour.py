@@ -11,14 +11,14 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from synthreal.callbacks import NearestNeighbour, nearest_neighbour
 from synthreal.callbacks.nearest_neighbour import vote_of_nearest
-from synthreal.datamodules import ForegroundDataModule, MixedDataModule
+from synthreal.datamodules import MixedDataModule
 from synthreal.datamodules.foreground import Phase
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
 from synthreal.generators import Glyphs
 from synthreal.modules import Classifier
-from tests.modules.gmcml_parts import CLASSES, Codes, Colours, data, gmcml, trainer
+from tests.modules.gmcml_parts import CLASSES, Alone, Codes, Colours, data, gmcml, trainer
 
 NAME = "nn_error"
 
@@ -32,14 +32,6 @@ class Pale(Codes):
     def generate(self, draws, device):
         made = super().generate(draws, device)
         return {**made, "image": made["image"] - 0.4 * made["semantic"]}
-
-
-class Alone(ForegroundDataModule):
-    """Has one test set, without a name."""
-
-    def test_dataloader(self):
-        (loader,) = super().test_dataloader().values()
-        return loader
 
 
 def two_sets(**settings):

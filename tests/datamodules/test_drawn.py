@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
@@ -15,6 +14,7 @@ from synthreal.generators import ImageGenerator
 from synthreal.samplers import even_draws
 from synthreal.samplers.epochs import EpochSampler
 from synthreal.spaces import Categorical
+from tests.datamodules.drawn_parts import Seen
 from tests.trainer_parts import quiet_trainer
 
 CLASSES = ("ant", "bee")
@@ -81,25 +81,6 @@ class Drawn(DrawnDataModule):
     def training_batch(self, draws):
         self.counted.append(self.sampler.trained)
         return {"image": draws["seed"].float().view(1, 1, 1, 1), "label": draws["bucket"]}
-
-
-class Seen(LightningModule):
-    """Remembers what it is given."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(1, 1)
-        self.trained, self.tested = [], {}
-
-    def training_step(self, batch, batch_idx):
-        self.trained.append(int(batch["image"]))
-        return self.layer(batch["image"].view(1, 1)).sum()
-
-    def test_step(self, batch, batch_idx, dataloader_idx=0):
-        self.tested.setdefault(dataloader_idx, []).append(batch)
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=1e-3)
 
 
 def fit(data, resume=None, callbacks=(), **limits):

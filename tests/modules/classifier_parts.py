@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
 from torch import nn
 
 from synthreal.batch import Domain
@@ -61,3 +62,21 @@ def softmax(logits):
 
 def loader_of(*batches):
     return torch.utils.data.DataLoader(batches, batch_size=None)
+
+
+def batches_with_every_class(first_seed):
+    batches = [batch_of(count, seed=first_seed + i) for i, count in enumerate((9, 9, 4))]
+    batches[0]["label"][:6] = torch.arange(6)
+    return batches
+
+
+class Shares(LightningDataModule):
+    """Two test sets, each batch seen by one process."""
+
+    def __init__(self):
+        super().__init__()
+        self.sets = {"real": batches_with_every_class(1), "made": batches_with_every_class(20)}
+
+    def test_dataloader(self):
+        rank, count = self.trainer.global_rank, self.trainer.world_size
+        return {name: loader_of(*batches[rank::count]) for name, batches in self.sets.items()}

@@ -90,3 +90,11 @@ def data(*phases, **settings):
 
 def trainer(**settings):
     return quiet_trainer(**{"log_every_n_steps": 1, **settings})
+
+
+class Alone(ForegroundDataModule):
+    """Has one test set, without a name."""
+
+    def test_dataloader(self):
+        (loader,) = super().test_dataloader().values()
+        return loader

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningDataModule
+from lightning.pytorch import Callback
 from sklearn import metrics as sk
 
-from tests.modules.classifier_parts import batch_of, classifier, loader_of, softmax
+from tests.modules.classifier_parts import Shares, batch_of, batches_with_every_class, classifier, loader_of, softmax
 from tests.trainer_parts import quiet_trainer
 
 
@@ -25,12 +25,6 @@ def scored(module, batches):
         "precision": sk.precision_score(label, guess, average="macro", zero_division=0),
         "recall": sk.recall_score(label, guess, average="macro", zero_division=0),
     }, {f"accuracy_{k}": (guess[label == k] == k).mean() for k in range(6)}
-
-
-def batches_with_every_class(first_seed):
-    batches = [batch_of(count, seed=first_seed + i) for i, count in enumerate((9, 9, 4))]
-    batches[0]["label"][:6] = torch.arange(6)
-    return batches
 
 
 def prefixed(prefix, *scores):
@@ -71,18 +65,6 @@ def test_several_test_sets_without_names_are_numbered():
     assert scores == pytest.approx(
         prefixed("test/0/", *scored(module, sets[0])) | prefixed("test/1/", *scored(module, sets[1])), abs=1e-5
     )
-
-
-class Shares(LightningDataModule):
-    """Two test sets, each batch seen by one process."""
-
-    def __init__(self):
-        super().__init__()
-        self.sets = {"real": batches_with_every_class(1), "made": batches_with_every_class(20)}
-
-    def test_dataloader(self):
-        rank, count = self.trainer.global_rank, self.trainer.world_size
-        return {name: loader_of(*batches[rank::count]) for name, batches in self.sets.items()}
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*")

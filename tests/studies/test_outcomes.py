@@ -6,35 +6,15 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from lightning.pytorch import LightningDataModule
 
 from synthreal.errors import ConfigError
 from synthreal.studies.cell import cell_folder, run_cell
 from synthreal.studies.outcomes import outcome_report
 from synthreal.studies.spec import load_study
+from tests.studies.outcomes_parts import Hidden, Shown
 
 INDEX = [10, 11, 12, 20, 21, 22]
 LABEL = [0, 0, 1, 1, 2, 2]
-
-
-class Shown(LightningDataModule):
-    """Test images whose grey value is their number."""
-
-    classes = ("ash", "birch", "cedar")
-    asked = []  # noqa: RUF012 what was asked for, by whichever object
-
-    def setup(self, stage=None):
-        self.stage = stage
-
-    def test_images(self, name, index):
-        self.asked.append((self.stage, name, index.tolist()))
-        return (index / 255).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
-
-
-class Hidden(LightningDataModule):
-    """Cannot show its test images."""
-
-    classes = ("ash", "birch", "cedar")
 
 
 @pytest.fixture(autouse=True)
