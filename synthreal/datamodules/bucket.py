@@ -149,10 +149,6 @@ class BucketDataModule(DrawnDataModule):
         """The real test set."""
         return self.evaluation_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Draws]:
-        """The real test set."""
-        return self.evaluation_loader("test")
-
     def training_batch(self, draws: Draws) -> Batch:
         """Returns the real images and the synthetic ones that draws ask for, in this order, on the draws' device."""
         device = draws["real"].device

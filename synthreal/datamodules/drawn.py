@@ -65,12 +65,9 @@ class DrawnDataModule(LightningDataModule, ABC):
             images: Where real images are read from, if they stay on disk.
 
         Raises:
-            ConfigError: If the trainer would not train on these batches: it replaces the sampler, or has trained on
-                others before.
+            ConfigError: If the trainer has trained on other batches before, or see `batch_loader`.
         """
         trainer = self.trainer
-        if trainer is not None and trainer.overfit_batches:  # type: ignore[attr-defined]
-            raise ConfigError("overfit_batches would replace the sampler: set limit_train_batches instead.")
         # Loaders that are made anew within a training find the sampler further on.
         if trainer is not None and self.sampler.finished_epochs == 0 and trainer.global_step and not trainer.ckpt_path:
             raise ConfigError(
@@ -97,6 +94,10 @@ class DrawnDataModule(LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]]:
         """Each test set, by name."""
         return {name: self.evaluation_loader(name) for name in self.sets}
+
+    def predict_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]]:
+        """What is tested on."""
+        return self.test_dataloader()
 
     def on_after_batch_transfer(self, batch: Draws, dataloader_idx: int) -> Batch:
         """Makes the images of a batch of draws, on its device."""

@@ -188,10 +188,6 @@ class ForegroundDataModule(DrawnDataModule):
         """Validation images; no loader if there are none."""
         return self.evaluation_loader("validation") if self.sets else []
 
-    def predict_dataloader(self) -> DataLoader[Draws] | dict[str, DataLoader[Draws]]:
-        """Each test set, by name."""
-        return self.test_dataloader()
-
     def training_batch(self, draws: Draws) -> Batch:
         """See `DrawnDataModule.training_batch`."""
         return self._make(draws, draws["phase"], self.sampler.trained - 1)

@@ -86,8 +86,10 @@ def batch_loader(
         images: Where real images are read from, if they stay on disk.
 
     Raises:
-        ConfigError: If Lightning would replace the sampler on several processes, or round what it draws.
+        ConfigError: If Lightning would replace the sampler, or round what it draws.
     """
+    if trainer is not None and trainer.overfit_batches:  # type: ignore[attr-defined]
+        raise ConfigError("overfit_batches would replace the sampler: set limit_train_batches instead.")
     if trainer is not None and trainer.precision in _CONVERTING:
         raise ConfigError(
             f"Precision {trainer.precision} converts the parameters that images are made from, too: "

@@ -60,7 +60,7 @@ def files(folder, count=5):
 
 
 def on_rank(rank, world_size):
-    trainer = Mock(Trainer, global_rank=rank, world_size=world_size)
+    trainer = Mock(Trainer, global_rank=rank, world_size=world_size, overfit_batches=0)
     trainer._accelerator_connector = Mock(use_distributed_sampler=False)
     return trainer
 

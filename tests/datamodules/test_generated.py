@@ -41,7 +41,7 @@ def make(count=20, batch_size=6, gain=1.0, seed=5):
 
 
 def loaded(data, rank=0, world_size=1):
-    data.trainer = Mock(Trainer, global_rank=rank, world_size=world_size)
+    data.trainer = Mock(Trainer, global_rank=rank, world_size=world_size, overfit_batches=0)
     data.trainer._accelerator_connector = Mock(use_distributed_sampler=False)
     return list(data.predict_dataloader())
 
