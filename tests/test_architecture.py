@@ -1,6 +1,7 @@
 """The house keeps its shape: layers import downward, no cycles, no catch-all modules, short files and functions."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,14 @@ def test_committed_results_are_small():
     files = ROOT.glob("experiments/**/results/**/*")
     large = [str(file.relative_to(ROOT)) for file in files if file.stat().st_size > 1e6]
     assert not large, f"{large}: over 1 MB"
+
+
+def test_the_layers_are_those_of_the_guide():
+    drawing = (ROOT / "CONTRIBUTING.md").read_text().split("```")[3]
+    rows = [set(re.split(r"  +| \| ", row.strip())) for row in drawing.splitlines() if row.strip()]
+    named = [{name for name in names if not name.startswith("__")} for names in reversed(LAYERS)]
+    assert len(rows) == len(named)
+    assert all(names <= row for names, row in zip(named, rows, strict=True))
 
 
 def test_the_layer_test_can_fail(tmp_path):
