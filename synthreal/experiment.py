@@ -21,7 +21,7 @@ import synthreal.datamodules
 import synthreal.datasets
 import synthreal.generators
 import synthreal.modules  # noqa: F401
-from synthreal.callbacks import RandomState
+from synthreal.callbacks import RandomState, UnfinishedEpoch
 from synthreal.callbacks.records import run_folder
 from synthreal.checkpoints import read_checkpoint
 from synthreal.errors import ConfigError, SynthrealError
@@ -75,7 +75,7 @@ class ExperimentCLI(LightningCLI):
             save_config_callback=SaveRun,
             save_config_kwargs={"save_to_log_dir": False},
             # The samplers give each process its share themselves.
-            trainer_defaults={"use_distributed_sampler": False, "callbacks": [RandomState()]},
+            trainer_defaults={"use_distributed_sampler": False, "callbacks": [RandomState(), UnfinishedEpoch()]},
             seed_everything_default=0,
             # `--trainer.max_epoch` must not pass for `--trainer.max_epochs`.
             parser_kwargs={"allow_abbrev": False, **{name: {"allow_abbrev": False} for name in _COMMANDS}},

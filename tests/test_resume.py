@@ -6,7 +6,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from synthreal.callbacks import RandomState, SampleAhead
+from synthreal.callbacks import RandomState, SampleAhead, UnfinishedEpoch
 from synthreal.datamodules import BucketDataModule
 from synthreal.datasets import Digits
 from synthreal.generators import Augment
@@ -68,7 +68,7 @@ def train(folder, workers=0, resume=None, callbacks=(), **limits):
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=bool(callbacks),
-        callbacks=[violent_rule(), RandomState(), recorder, *callbacks],
+        callbacks=[violent_rule(), RandomState(), UnfinishedEpoch(), recorder, *callbacks],
     )
     trainer.fit(model, datamodule=data, ckpt_path=resume)
     return model, data, recorder
@@ -131,6 +131,32 @@ def test_a_run_that_was_long_enough_for_itself_goes_on_within_its_epoch(unbroken
     assert torch.equal(whole.network[0].fc2.weight, again.network[0].fc2.weight)
     assert torch.equal(whole_data.distribution.probability, again_data.distribution.probability)
     assert not torch.equal(whole_data.distribution.probability, data.distribution.probability)
+
+
+class StopAfter(Callback):
+    """Ends training within an epoch, as `max_time` does."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        trainer.should_stop = trainer.global_step == self.step
+
+
+@pytest.mark.filterwarnings("ignore:P has collapsed")
+@pytest.mark.filterwarnings("ignore:Be aware that when using")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_whose_time_was_up_goes_on_within_its_epoch(tmp_path, workers):
+    last = ModelCheckpoint(tmp_path, "short", save_on_train_epoch_end=True)
+    _, _, short = train(tmp_path, callbacks=[last, StopAfter(7)], max_epochs=3)
+    assert sorted(short.draws) == list(range(7))
+    again, again_data, again_recorder = train(tmp_path, workers, resume=tmp_path / "short.ckpt", max_epochs=3)
+    whole, whole_data, whole_recorder = train(tmp_path, max_epochs=3)
+
+    assert sorted(again_recorder.draws) == list(range(7, 15))
+    assert all(torch.equal(draws, whole_recorder.draws[step]) for step, draws in again_recorder.draws.items())
+    assert torch.equal(whole.network[0].fc2.weight, again.network[0].fc2.weight)
+    assert torch.equal(whole_data.distribution.probability, again_data.distribution.probability)
 
 
 @pytest.mark.filterwarnings("ignore:P has collapsed")

@@ -9,6 +9,7 @@ from synthreal.callbacks.random_state import RandomState
 from synthreal.callbacks.reconstructions import Reconstructions
 from synthreal.callbacks.refined_images import RefinedImages
 from synthreal.callbacks.sample_ahead import SampleAhead
+from synthreal.callbacks.unfinished_epoch import UnfinishedEpoch
 from synthreal.callbacks.writer import DatasetWriter
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "Reconstructions",
     "RefinedImages",
     "SampleAhead",
+    "UnfinishedEpoch",
 ]

@@ -10,6 +10,7 @@ from synthreal.batch import Batch
 from synthreal.callbacks.records import kept_folder, log_figure
 from synthreal.errors import ConfigError
 from synthreal.modules import GMCML
+from synthreal.modules.logged_steps import is_logged
 from synthreal.plots import noise_curves
 
 _PREFIX = "train/"
@@ -53,9 +54,9 @@ class NoiseCurves(Callback):
     ) -> None:
         """Keeps what was logged in the step; batches whose gradients accumulate are one step."""
         step = trainer.global_step
-        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
         # Until the next logged step the metrics hold these values, and each look at one waits for the device.
-        if not (every and step and trainer.is_global_zero) or step % every or step in self._values.get("loss", {}):
+        ends = is_logged(trainer) and not trainer.fit_loop._should_accumulate()
+        if not (ends and trainer.is_global_zero) or step in self._values.get("loss", {}):
             return
         logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith(_PREFIX)}
         for name, value in logged.items():

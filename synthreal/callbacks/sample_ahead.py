@@ -149,6 +149,9 @@ class SampleAhead(Callback):
     def _probe_pass(self, trainer: Trainer, module: LightningModule, data: BucketDataModule) -> Float[Tensor, " m"]:
         """Difficulty of each probe. Each process fills in its share, and the sum over processes is the whole."""
         values = torch.zeros(data.probes.count, device=module.device)
+        if trainer.world_size > 1:  # batch norm's statistics differ since the last step: all take those that are saved
+            for buffer in module.buffers():
+                torch.distributed.broadcast(buffer, 0)
         with evaluating(module), torch.inference_mode(), trainer.precision_plugin.forward_context():
             share = trainer.global_rank, trainer.world_size
             for index, batch in data.probes.batches(module.device, data.eval_batch_size, *share):

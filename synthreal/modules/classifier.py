@@ -16,6 +16,7 @@ from synthreal.batch import Batch
 from synthreal.components import Plain, accepts, build
 from synthreal.errors import ConfigError
 from synthreal.modules.finite import require_finite, require_finite_weights
+from synthreal.modules.logged_steps import is_logged
 from synthreal.modules.optimization import build_optimization, require_validation
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
@@ -67,7 +68,8 @@ class Classifier(LightningModule):
         optimizer_args: Its arguments.
         schedule: Class path of a learning-rate schedule, or None.
         schedule_args: Its arguments.
-        schedule_interval: When the schedule steps. A ReduceLROnPlateau follows `val/loss` each epoch.
+        schedule_interval: When the schedule steps. A ReduceLROnPlateau follows `val/loss` each epoch; Lightning
+            saves before it steps, so a resumed run is an epoch of patience behind.
         bias_rate: Factor on the learning rate of biases (Caffe's LeNet has 2).
         pretrained: Checkpoint of an earlier run whose network training starts from: pre-train on one domain, fine-tune
             on the other (benchmark, sec. 7.4). A last layer for other classes is made anew. Only `fit` reads it.
@@ -164,8 +166,7 @@ class Classifier(LightningModule):
             loss = loss + self.hparams["alignment_weight"] * alignment
         self._last_loss = loss.detach()
         # Each self.log costs 0.3 ms, and each look at a value waits for the device: only when it will be written.
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and (self.trainer.global_step + 1) % every == 0:
+        if is_logged(self.trainer):
             self._check_loss(self.trainer.global_step)
             self.log("train/loss", self._last_loss)
             if alignment is not None:

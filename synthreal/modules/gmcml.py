@@ -18,6 +18,7 @@ from synthreal.losses.elbo import kl_divergence, reconstruction_loss
 from synthreal.losses.triplet import pair_loss, triplet_loss
 from synthreal.modules.classifier import build_network
 from synthreal.modules.finite import require_finite, require_finite_weights
+from synthreal.modules.logged_steps import is_logged
 from synthreal.modules.optimization import build_optimization, require_validation
 from synthreal.modules.pretrained import load_pretrained
 from synthreal.modules.scores import Predicted, TestScores, classification_metrics, log_scores, predicted
@@ -187,8 +188,7 @@ class GMCML(LightningModule):
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         self._last_losses = {name: loss.detach() for name, loss in {**losses, "training": total}.items()}
         # Each look at a value waits for the device: only when it will be written.
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and (self.trainer.global_step + 1) % every == 0:
+        if is_logged(self.trainer):
             self._report(noise)
         return total
 

@@ -1,5 +1,6 @@
 """Optimisers and schedules by class path."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def build_optimization(network: nn.Module, settings: Mapping[str, Any], bias_rat
         bias_rate: Factor on the learning rate of biases.
 
     Raises:
-        ConfigError: If a class path or an argument does not exist.
+        ConfigError: If a class path or an argument does not exist, or the schedule undoes `bias_rate`.
     """
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
     others = [p for name, p in network.named_parameters() if not name.endswith("bias")]
@@ -32,10 +33,18 @@ def build_optimization(network: nn.Module, settings: Mapping[str, Any], bias_rat
     if settings["schedule"] is None:
         return optimizer
     schedule = build(settings["schedule"], LRScheduler, settings["schedule_args"] or {}, optimizer)
+    _check_bias_rate(optimizer, bias_rate, settings["schedule"])
     if isinstance(schedule, ReduceLROnPlateau):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
     interval = settings["schedule_interval"]
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": interval}}
+
+
+def _check_bias_rate(optimizer: Optimizer, bias_rate: float, schedule: str) -> None:
+    """Some schedules set the rates of all groups themselves, OneCycleLR for one."""
+    others, biases = (group["lr"] for group in optimizer.param_groups)
+    if not math.isclose(biases, bias_rate * others, rel_tol=1e-6):
+        raise ConfigError(f"{schedule} sets the learning rate of biases itself: leave bias_rate at 1, not {bias_rate}.")
 
 
 def require_validation(trainer: Trainer) -> None:

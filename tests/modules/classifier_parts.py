@@ -1,10 +1,11 @@
 """A linear network, batches and trainers for the tests of the classifier."""
 
 import types
+from unittest.mock import Mock
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch import nn
 
 from synthreal.batch import Domain
@@ -48,8 +49,9 @@ def batch_of(count=9, num_classes=6, seed=0, dtype=torch.float32):
 
 
 def with_trainer(module, step=0, every=50):
-    """A trainer's two numbers, and what is logged."""
-    module.trainer = types.SimpleNamespace(global_step=step, log_every_n_steps=every)
+    """A trainer's numbers, and what is logged."""
+    loops = types.SimpleNamespace(epoch_loop=types.SimpleNamespace(_batches_that_stepped=step))
+    module.trainer = Mock(spec=Trainer, global_step=step, log_every_n_steps=every, fit_loop=loops)
     logged = {}
     module.log = lambda name, value, **_: logged.__setitem__(name, float(value))
     return logged

@@ -36,6 +36,13 @@ def test_a_plateau_without_a_validation_is_refused_before_the_first_step(setting
         gmcml_parts.trainer(max_epochs=1).fit(gmcml_parts.gmcml(**PLATEAU), datamodule=gmcml_parts.data())
 
 
+def test_a_schedule_that_undoes_the_rate_of_biases_is_refused():
+    cycle = {"schedule": "torch.optim.lr_scheduler.OneCycleLR", "schedule_args": {"max_lr": 0.1, "total_steps": 9}}
+    with pytest.raises(ConfigError, match="OneCycleLR sets the learning rate of biases itself"):
+        fit(classifier(bias_rate=2.0, **cycle), validated=False)
+    fit(classifier(**cycle), validated=False)
+
+
 def test_other_schedules_need_no_validation():
     halved = classifier(
         optimizer_args={"lr": 1.0},
