@@ -95,7 +95,7 @@ def run_cell(
         wandb: Log to W&B too.
 
     Returns:
-        variant, seed, step, value of the metric, seconds, hash of the settings, and the study's further scores by name.
+        variant, seed, step, metric, its value, seconds, hash of the settings, and the study's further scores by name.
 
     Raises:
         ConfigError: If the checkpoint to go on from is gone, training ends before the step, the run does not log the
@@ -120,6 +120,7 @@ def run_cell(
         "variant": variant,
         "seed": seed,
         "step": step,
+        "metric": study.metric,
         "value": scores[study.metric],
         "seconds": round(time.perf_counter() - start, 1),
         "settings": settings,

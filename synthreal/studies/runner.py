@@ -30,7 +30,7 @@ from synthreal.studies.spec import Study
 Cell = tuple[int, int, str]
 """Step, seed, variant: in this order, so that all runs reach a step before any goes on to the next."""
 
-COLUMNS = ["variant", "seed", "step", "value", "seconds", "settings"]
+COLUMNS = ["variant", "seed", "step", "metric", "value", "seconds", "settings"]
 
 _steps_made: Any = None
 
@@ -69,7 +69,7 @@ def read_results(study: Study, runs: Path) -> pd.DataFrame:
     """Returns the finished cells, empty if there are none; a score that a run did not keep is NaN.
 
     Raises:
-        ConfigError: If they were made with other settings than the study file now has.
+        ConfigError: If they were made with other settings, or scored by another metric, than the study file now has.
     """
     return _stored(study, runs).reindex(columns=columns(study))
 
@@ -81,6 +81,13 @@ def _stored(study: Study, runs: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=columns(study))
     # "None" and "null" are names; only an empty field, a score that was not asked for, is missing.
     results = pd.read_csv(path, dtype={"variant": str, "settings": str}, keep_default_na=False, na_values=[""])
+    others = set(results.get("metric", pd.Series(dtype=str)).dropna()) - {study.metric}
+    if others:
+        raise ConfigError(
+            f"{path}: the values are {', '.join(sorted(others))}, and {study.path} now has the metric {study.metric}. "
+            "Choose another --runs folder, or remove this one."
+        )
+    results["metric"] = study.metric  # also where a file says nothing
     hashes = study.settings_hashes()
     for variant, made in results.groupby("variant")["settings"]:
         if variant in hashes and set(made) != {hashes[str(variant)]}:

@@ -30,5 +30,5 @@ def write_study(folder, **changes):
 
 def row_of(study, variant, seed, value=2.5, **others):
     """The row of a finished cell, at the study's first step."""
-    row = {"variant": variant, "seed": seed, "step": study.steps[0], "value": value, "seconds": 1.0}
-    return {**row, "settings": study.settings_hash(variant), **others}
+    row = {"variant": variant, "seed": seed, "step": study.steps[0], "metric": study.metric}
+    return {**row, "value": value, "seconds": 1.0, "settings": study.settings_hash(variant), **others}

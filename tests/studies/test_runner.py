@@ -8,6 +8,7 @@ from multiprocessing import get_context
 import pandas as pd
 import pytest
 
+from synthreal.errors import ConfigError
 from synthreal.studies import runner
 from synthreal.studies.runner import COLUMNS, merge_result, read_results, run_study
 from synthreal.studies.spec import load_study
@@ -27,6 +28,17 @@ def test_what_the_study_no_longer_asks_for_stays_in_the_file(tmp_path):
     assert list(kept) == [*COLUMNS[2:], "test/top1"]
     assert kept["test/top1"].dropna().to_dict() == {("uniform", 0): 0.9, ("SampleAhead", 0): 0.8}
     assert len(kept) == 3
+
+
+def test_values_of_another_metric_are_not_taken_for_this_one(tmp_path):
+    study = load_study(write_study(tmp_path))
+    merge_result(study, row_of(study, "uniform", 0), tmp_path)
+    assert read_results(study, tmp_path)["metric"].tolist() == ["test/error"]
+    with pytest.raises(ConfigError, match="values are test/error, and .* now has the metric val/error"):
+        read_results(replace(study, metric="val/error"), tmp_path)
+    file = tmp_path / "results.csv"  # as it was before the metric stood in it
+    pd.read_csv(file).drop(columns="metric").to_csv(file, index=False)
+    assert read_results(study, tmp_path)["metric"].tolist() == ["test/error"]
 
 
 def test_two_agents_keep_each_others_rows(tmp_path):
