@@ -23,7 +23,7 @@ class Refined(ImageGenerator):
         stages: How many of the MrGAN's stages to apply; None for all. 1 of 2 is the CycleGAN that it began with.
 
     Raises:
-        ConfigError: If there is no such checkpoint or stage.
+        ConfigError: If there is no such checkpoint or stage, or one to be applied is not trained to its end.
     """
 
     def __init__(
@@ -35,9 +35,13 @@ class Refined(ImageGenerator):
     ) -> None:
         self.generator, self.direction, self.stages = generator, direction, stages
         self.space, self.num_classes = generator.space, generator.num_classes
-        self.refiner = load_refiner(checkpoint)
-        if stages is not None and not 0 <= stages <= len(self.refiner.stages):
-            raise ConfigError(f"{checkpoint} has {len(self.refiner.stages)} stages; stages cannot be {stages}.")
+        self.refiner, finished = load_refiner(checkpoint)
+        count = len(self.refiner.stages)
+        if stages is not None and not 0 <= stages <= count:
+            raise ConfigError(f"{checkpoint} has {count} stages; stages cannot be {stages}.")
+        if (count if stages is None else stages) > finished:
+            advice = f"set stages to {finished}, or train on" if finished else "train on"
+            raise ConfigError(f"{checkpoint}: {finished} of {count} stages are trained: {advice}.")
 
     @property
     def classes(self) -> tuple[str, ...]:

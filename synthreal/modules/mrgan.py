@@ -15,7 +15,9 @@ from synthreal.batch import Batch, Domain
 from synthreal.errors import ConfigError
 from synthreal.losses.adversarial import cycle_loss, identity_loss
 from synthreal.modules.finite import require_finite, require_finite_weights
+from synthreal.modules.gan_length import warn_of_early_stop
 from synthreal.modules.gan_schedule import GanSchedule, Moment
+from synthreal.modules.gan_state import State, average_statistics, gather_states, restore_state
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.modules.scores import set_names
 from synthreal.modules.unused_parameters import require_unused_parameters
@@ -102,6 +104,7 @@ class MrGAN(LightningModule):
         self._last_losses: dict[str, Tensor] = {}
         self._test_sets: list[str] = []
         self._unread = pretrained
+        self._states: list[State] | None = None  # of a checkpoint, until training goes on from it
 
     @property
     def stage(self) -> int:
@@ -117,10 +120,15 @@ class MrGAN(LightningModule):
         ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Saves how many batches training is at; raises a TrainingError where a loss or a weight is no number."""
+        """Saves how far training is, and the pools and statistics of each of several processes.
+
+        Raises:
+            TrainingError: If a loss or a weight is no number.
+        """
         self._check_losses()
         require_finite_weights(self, f"after {self.batches} batches", _ADVICE)
-        checkpoint["batches"] = self.batches
+        checkpoint["batches"], checkpoint["finished_stages"] = self.batches, self.schedule.at(self.batches).stage
+        checkpoint["ranks"] = gather_states(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores it; `pretrained` is left alone from now on, for the checkpoint has what came after it.
@@ -130,7 +138,7 @@ class MrGAN(LightningModule):
         """
         if "batches" not in checkpoint:
             raise ConfigError("The checkpoint is none of an MrGAN: it does not say how far training is.")
-        self.batches, self._unread = checkpoint["batches"], None
+        self.batches, self._unread, self._states = checkpoint["batches"], None, checkpoint.get("ranks", [])
 
     def on_fit_start(self) -> None:
         """Takes over the stages of `pretrained`, unless training goes on from a checkpoint, and checks the trainer.
@@ -145,17 +153,7 @@ class MrGAN(LightningModule):
 
     def on_train_start(self) -> None:
         """Warns if the trainer stops too early; now it knows how long epochs are, and where a resumed run goes on."""
-        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        trainer, wanted = self.trainer, self.schedule
-        batches, steps = wanted.batches - self.batches, wanted.steps(wanted.batches) - wanted.steps(self.batches)
-        given = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs * trainer.num_training_batches
-        given -= trainer.fit_loop.total_batch_idx + 1
-        if given < batches or 0 <= trainer.max_steps < trainer.global_step + steps:
-            rank_zero_warn(
-                f"The trainer stops before the last of {wanted.stages} stages is trained. Set max_epochs=-1 and "
-                f"max_steps=-1: MrGAN ends by itself, after {wanted.steps_per_stage} optimiser steps a stage."
-            )
+        warn_of_early_stop(self.trainer, self.schedule, self.batches)
 
     def train(self, mode: bool = True) -> "MrGAN":
         """Sets training or evaluation mode; stages before the present one stay in evaluation mode."""
@@ -171,10 +169,9 @@ class MrGAN(LightningModule):
         for number, parts in enumerate(zip(self.refiner.stages, self.judges, strict=True)):
             for part in parts:
                 part.requires_grad_(number >= stage)
-        for table in self.refiner.stages[:stage].buffers():
-            # Without this each process fixes its own statistics: DDP shares none under manual optimisation.
-            if table.is_floating_point():
-                table.copy_(self.trainer.strategy.reduce(table, reduce_op="mean"))
+        if self._states is not None:
+            restore_state(self, self._states, self.trainer)
+            self._states = None
         self._entered = stage
         self.train()
 
@@ -205,6 +202,8 @@ class MrGAN(LightningModule):
         self.batches += 1
         self._last_losses = {name: loss.detach() for name, loss in losses.items()}
         self._report(moment)
+        if self.schedule.at(self.batches).stage > moment.stage:  # before anything looks at the finished stage
+            average_statistics(self.refiner.stage(moment.stage), self.trainer.strategy)
         if self.batches == self.schedule.batches:
             self.trainer.should_stop = True
 

@@ -111,35 +111,43 @@ class Refiner(nn.Module):
         return stages
 
 
-def load_refiner(path: str | Path, setting: str = "checkpoint") -> Refiner:
-    """Returns the generators of a trained MrGAN, fixed, in evaluation mode, on the CPU.
+def load_refiner(path: str | Path, setting: str = "checkpoint") -> tuple[Refiner, int]:
+    """Returns an MrGAN's generators, fixed, in evaluation mode, on the CPU, and how many of its stages are trained.
 
     Args:
         path: Its checkpoint.
         setting: Name of the setting that names the file, for errors.
 
     Raises:
-        ConfigError: If there is no such checkpoint, or it is not one of an MrGAN.
+        ConfigError: If there is no such checkpoint, it is not one of an MrGAN, or it does not say what is trained.
     """
     checkpoint = read_checkpoint(path, setting)
     settings, weights = checkpoint.get("hyper_parameters", {}), weights_of(checkpoint, "refiner")
     if not weights or any(name not in settings for name in _SETTINGS):
         raise ConfigError(f"{path} is no checkpoint of an MrGAN: it holds no stages of generators.")
+    if "finished_stages" not in checkpoint:
+        raise ConfigError(
+            f"{path} does not say how many of its stages are trained: it is of an earlier version. Train again, or, if "
+            "training had ended, write that number into it as finished_stages."
+        )
     refiner = Refiner(*(settings[name] for name in _SETTINGS))
     refiner.load_state_dict(weights)
-    return refiner.eval().requires_grad_(False)
+    return refiner.eval().requires_grad_(False), checkpoint["finished_stages"]
 
 
 def take_over(refiner: Refiner, path: str | Path) -> int:
     """Copies the stages of a trained MrGAN into the first stages of another, and returns how many there are.
 
     Raises:
-        ConfigError: If there is no such checkpoint, its stages do not come first in the other, or its networks differ.
+        ConfigError: If there is no such checkpoint, its stages do not come first in the other or are not all trained,
+            or its networks differ.
     """
-    earlier = load_refiner(path, "pretrained")
+    earlier, finished = load_refiner(path, "pretrained")
     count = len(earlier.mappings)
     if earlier.mappings != refiner.mappings[:count] or count == len(refiner.mappings):
         raise ConfigError(f"{path} has the stages {earlier.mappings}; {refiner.mappings} does not go on from there.")
+    if finished < count:
+        raise ConfigError(f"{path}: {finished} of {count} stages are trained; train on before they are taken over.")
     try:
         refiner.stages[:count].load_state_dict(earlier.stages.state_dict())
     except RuntimeError as error:

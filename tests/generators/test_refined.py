@@ -27,7 +27,7 @@ LAYERS = "c7s1-4,d8,R8,u4,c7s1-1"
 DIRECTIONS = ("real", "synthetic")
 
 
-def checkpoint(path="mrgan.ckpt", seed=0, stages=("r-s", "rr-rs"), in_channels=1):
+def checkpoint(path="mrgan.ckpt", seed=0, stages=("r-s", "rr-rs"), in_channels=1, finished=2):
     """Saves stages whose weights and statistics change images a lot; returns them in evaluation mode."""
     torch.manual_seed(seed)
     layers = LAYERS.replace("c7s1-1", f"c7s1-{in_channels}")
@@ -39,7 +39,7 @@ def checkpoint(path="mrgan.ckpt", seed=0, stages=("r-s", "rr-rs"), in_channels=1
             value.copy_(0.5 + torch.rand_like(value))
     settings = {"stages": list(stages), "generator": layers, "in_channels": in_channels, "norm": "batch"}
     weights = {f"refiner.{name}": value for name, value in refiner.state_dict().items()}
-    torch.save({"state_dict": weights, "hyper_parameters": settings}, path)
+    torch.save({"state_dict": weights, "hyper_parameters": settings, "finished_stages": finished}, path)
     return refiner.eval()
 
 
@@ -58,7 +58,7 @@ def draws(count=12, seed=1, generator=None):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("stages", [None, 0, 1, 2])
 def test_as_the_stages_by_hand(direction, stages):
-    refiner = checkpoint()
+    refiner = checkpoint(finished=2 if stages is None else stages)
     plain = Glyphs(8).generate(draws(), CPU)
     made = Refined(Glyphs(8), "mrgan.ckpt", direction, stages).generate(draws(), CPU)
     expected = by_hand(refiner, plain["image"], direction, stages)
@@ -248,6 +248,16 @@ trainer: {logger: false}
 def test_there_are_no_more_stages_than_there_are(stages):
     checkpoint()
     with pytest.raises(ConfigError, match=rf"mrgan\.ckpt has 2 stages; stages cannot be {stages}"):
+        Refined(Glyphs(8), "mrgan.ckpt", stages=stages)
+
+
+@pytest.mark.parametrize(
+    ("finished", "stages", "advice"),
+    [(1, None, "set stages to 1, or train on"), (1, 2, "set stages to 1, or train on"), (0, 1, "train on")],
+)
+def test_stages_that_are_not_trained_are_not_applied(finished, stages, advice):
+    checkpoint(finished=finished)
+    with pytest.raises(ConfigError, match=rf"mrgan\.ckpt: {finished} of 2 stages are trained: {advice}\."):
         Refined(Glyphs(8), "mrgan.ckpt", stages=stages)
 
 

@@ -11,7 +11,7 @@ from synthreal.datamodules import MixedDataModule
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.experiment import ExperimentCLI
-from synthreal.generators import Glyphs
+from synthreal.generators import Glyphs, Refined
 from synthreal.modules import Classifier, MrGAN
 from synthreal.modules.gan_schedule import GanSchedule
 from tests.modules.mrgan_parts import PER_STAGE, Watch, batches, differing, digits, fit, mrgan, quiet, rows, state
@@ -150,6 +150,42 @@ def test_every_checkpoint_says_how_far_training_is():
     saver = ModelCheckpoint(".", "{step}", save_top_k=-1, every_n_train_steps=1)
     fit(mrgan(), data=digits(), callbacks=[saver], enable_checkpointing=True)
     schedule = GanSchedule(2, 2, 1, 2, 2, 1)
-    files = {int(path.stem.partition("=")[2]): torch.load(path)["batches"] for path in Path().glob("step=*.ckpt")}
-    assert len(files) == 14
-    assert all(schedule.steps(done) == step for step, done in files.items())
+    contents = {int(path.stem.partition("=")[2]): torch.load(path) for path in Path().glob("step=*.ckpt")}
+    assert len(contents) == 14
+    assert all(schedule.steps(content["batches"]) == step for step, content in contents.items())
+    finished = {content["batches"]: content["finished_stages"] for content in contents.values()}
+    assert finished == {**dict.fromkeys(range(1, 7), 0), **dict.fromkeys(range(7, 14), 1), 14: 2}
+
+
+@pytest.mark.filterwarnings("ignore:The trainer stops before")
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_stages_that_are_not_trained_are_neither_applied_nor_taken_over(weights_only):
+    for steps, name in [(4, "inside_first.ckpt"), (9, "first.ckpt"), (12, "inside_second.ckpt"), (-1, "all.ckpt")]:
+        fit(mrgan(), data=digits(), max_steps=steps).save_checkpoint(name, weights_only=weights_only)
+    with pytest.raises(ConfigError, match=r"inside_first\.ckpt: 0 of 2 stages are trained: train on"):
+        Refined(Glyphs(8), "inside_first.ckpt", stages=1)
+    for name in ("first.ckpt", "inside_second.ckpt"):
+        with pytest.raises(ConfigError, match=rf"{name}: 1 of 2 stages are trained: set stages to 1, or train on"):
+            Refined(Glyphs(8), name)
+        with pytest.raises(ConfigError, match=rf"{name}: 1 of 2 stages are trained"):
+            fit(mrgan(["r-s", "rr-rs", "r-rs"], pretrained=name), data=digits())
+        Refined(Glyphs(8), name, stages=1)
+    Refined(Glyphs(8), "all.ckpt")
+    fit(mrgan(["r-s", "rr-rs", "r-rs"], pretrained="all.ckpt"), data=digits())
+
+
+def test_stages_that_were_taken_over_count_as_trained():
+    trained_checkpoint()
+    fit(mrgan(pretrained="first.ckpt"), data=digits()).save_checkpoint("both.ckpt")
+    assert torch.load("both.ckpt")["finished_stages"] == 2
+
+
+def test_a_callback_after_the_last_batch_saves_finished_stages():
+    saved = []
+
+    def save(trainer, module):
+        trainer.save_checkpoint("now.ckpt")
+        saved.append(torch.load("now.ckpt")["finished_stages"])
+
+    fit(mrgan(), data=digits(), callbacks=[Watch(save)])
+    assert saved == [0] * 6 + [1] * 7 + [2]

@@ -128,8 +128,8 @@ def trained(stages=("r-s",), seed=0, **settings):
     return refiner
 
 
-def saved(refiner, path="mrgan.ckpt", **settings):
-    """A checkpoint as MrGAN has it: more settings than these, and other weights beside them."""
+def saved(refiner, path="mrgan.ckpt", finished=None, **settings):
+    """A checkpoint as MrGAN has it: more settings than these, and other weights beside them; None finishes all."""
     settings = {
         "stages": refiner.mappings,
         "generator": LAYERS,
@@ -139,7 +139,9 @@ def saved(refiner, path="mrgan.ckpt", **settings):
         **settings,
     }
     weights = {f"refiner.{name}": value for name, value in refiner.state_dict().items()}
-    torch.save({"state_dict": {**weights, "judges.0.a": torch.ones(1)}, "hyper_parameters": settings}, path)
+    content = {"state_dict": {**weights, "judges.0.a": torch.ones(1)}, "hyper_parameters": settings}
+    finished = len(refiner.mappings) if finished is None else finished
+    torch.save({**content, "finished_stages": finished}, path)
     return path
 
 
@@ -151,7 +153,8 @@ def same(one, other):
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_a_trained_refiner_is_loaded_bit_for_bit_and_fixed(norm):
     refiner = trained(["r-s", "r-rs"], norm=norm)
-    loaded = load_refiner(saved(refiner, norm=norm))
+    loaded, finished = load_refiner(saved(refiner, norm=norm))
+    assert finished == 2
     assert loaded.mappings == ["r-s", "r-rs"]
     assert same(loaded, refiner)
     assert not any(part.training for part in loaded.modules())
@@ -210,6 +213,25 @@ def test_stages_that_do_not_come_first_are_refused(earlier, later):
     with pytest.raises(ConfigError, match=r"mrgan\.ckpt has the stages .* does not go on from there"):
         take_over(after, saved(trained(earlier)))
     assert same(after, trained(later, 1))
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_stages_that_are_not_trained_are_not_taken_over(finished):
+    later = ["r-s", "r-rs", "rr-s"]
+    after, path = trained(later, 1), saved(trained(["r-s", "r-rs"]), finished=finished)
+    with pytest.raises(ConfigError, match=rf"mrgan\.ckpt: {finished} of 2 stages are trained.*train on"):
+        take_over(after, path)
+    assert same(after, trained(later, 1))
+
+
+def test_a_checkpoint_that_does_not_say_how_many_stages_are_trained_is_refused():
+    content = torch.load(saved(trained(["r-s", "r-rs"])))
+    del content["finished_stages"]
+    torch.save(content, "old.ckpt")
+    with pytest.raises(
+        ConfigError, match=r"old\.ckpt does not say how many of its stages are trained.*earlier version"
+    ):
+        load_refiner("old.ckpt")
 
 
 @pytest.mark.parametrize(
