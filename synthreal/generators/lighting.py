@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -159,6 +160,11 @@ class PanoramaLight(Lighting):
             Circular("panorama azimuth"),
             Continuous("light strength", *strength),
         )
+        self._on_device: dict[torch.device, Float[Tensor, "n a 9 3"]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A device's memory belongs to one process.
+        return self.__dict__ | {"_on_device": {}}
 
     @cached_property
     def _irradiance(self) -> Float[Tensor, "n a 9 3"]:
@@ -170,7 +176,10 @@ class PanoramaLight(Lighting):
 
     def lights(self, parameters: Mapping[str, Tensor], background: Float[Tensor, "b 3 h w"]) -> Lights:
         """See `Lighting.lights`."""
-        table = self._irradiance.to(background.device)
+        device = background.device
+        if device not in self._on_device:
+            self._on_device[device] = self._irradiance.to(device)
+        table = self._on_device[device]
         which = (parameters["panorama"] * len(table)).long().clamp(max=len(table) - 1)
         turn = (parameters["panorama azimuth"] / 360 * self.azimuths).long() % self.azimuths
         irradiance = table[which, turn] * parameters["light strength"][:, None, None]

@@ -177,7 +177,7 @@ class MeshImages(ImageGenerator):
     def name(self, draws: Draws) -> dict[str, list[str]]:
         """See `ImageGenerator.name`: model, and background if there is one."""
         columns = dict(zip(self.space.columns, draws["parameters"].unbind(1), strict=True))
-        names = {"model": [self.models.meshes.names[i] for i in self.model_of(columns).tolist()]}
+        names = {"model": [self.models.meshes.names[i] for i in self.model_of(columns, self.by_class).tolist()]}
         if self.pictures is not None:
             behind = self.pictures.by_class.choose(columns["class"].long(), columns["background"])
             names["background"] = [self.pictures.names[i] for i in behind.tolist()]
@@ -188,14 +188,15 @@ class MeshImages(ImageGenerator):
         """The backgrounds, read when they are first needed."""
         return self.background.load(self.meshes.classes) if self.background else None
 
-    def model_of(self, columns: Mapping[str, Tensor]) -> Int[Tensor, " b"]:
-        """Returns the index of the model in each image."""
+    def model_of(self, columns: Mapping[str, Tensor], by_class: ByClass) -> Int[Tensor, " b"]:
+        """Returns the index of the model in each image; `by_class` is that of the models, where the columns are."""
         label = columns["class"].long()
         place = columns["model"] if self.vary_model else torch.zeros_like(columns["class"])
-        return self._by_class.to(label.device).choose(label, place)
+        return by_class.choose(label, place)
 
     @cached_property
-    def _by_class(self) -> ByClass:
+    def by_class(self) -> ByClass:
+        """The models of each class."""
         return by_label(self.models.labels, self.num_classes)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "MeshImages":
@@ -228,7 +229,7 @@ class _Drawer:
             self.renderer = PathTracer(meshes, size, generator.path_samples, flat)
         else:
             self.renderer = Rasteriser(meshes, size, generator.supersampling, flat)
-        self.colours = class_colours(len(classes)).to(device)
+        self.colours, self.by_class = class_colours(len(classes)).to(device), generator.by_class.to(device)
 
     def batch(self, draws: Draws, columns: Mapping[str, Tensor]) -> Batch:
         """Returns the images of draws."""
@@ -268,7 +269,7 @@ class _Drawer:
             texture, repeat = torch.where(own, -1, index), 1 + 3 * free[:, 1]
             tint = 1 + _TINT * (2 * free[:, 2:] - 1)
         lights = generator.lighting.lights(columns, behind)
-        model = generator.model_of(columns)
+        model = generator.model_of(columns, self.by_class)
         views = Views(model, camera, lights, tint, texture, repeat, self.colours[label])
         return views if generator.fill is None else self.renderer.frame(views, generator.fill)
 

@@ -70,8 +70,8 @@ class Camera:
         size = (bounds[:, 2:] - bounds[:, :2]).amax(1).clamp(min=1e-6)
         middle = (bounds[:, 2:] + bounds[:, :2]) / 2
         focal = fill / size
-        flip = middle.new_tensor([-1.0, 1.0])
-        return replace(self, focal=focal, principal=focal[:, None] * middle * flip)
+        right, up = (focal[:, None] * middle).unbind(1)
+        return replace(self, focal=focal, principal=torch.stack([-right, up], 1))
 
 
 def orbit(

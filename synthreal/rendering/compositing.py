@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -58,16 +58,17 @@ def boxes(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 4"]:
     """Returns left, top, right and bottom of what a mask covers by half a pixel or more; 0 where that is nothing."""
     # The largest of a column first: `any` over every pixel takes six times as long.
     across, down = (mask[:, 0].amax(axis) >= 0.5 for axis in (1, 2))
-    return torch.cat([_extent(across), _extent(down)], 1)[:, [0, 2, 1, 3]]
+    (left, right), (top, bottom) = _extent(across), _extent(down)
+    return torch.stack([left, top, right, bottom], 1).float()
 
 
-def _extent(seen: Tensor) -> Float[Tensor, "b 2"]:
+def _extent(seen: Bool[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
     """First and one beyond the last True of each row."""
     length = seen.shape[1]
     number = torch.arange(length, device=seen.device)
     first = torch.where(seen, number, length).amin(1)
     end = torch.where(seen, number + 1, 0).amax(1)
-    return torch.stack([first * (end > 0), end], 1).float()
+    return first * (end > 0), end
 
 
 def turned_square(angle: Float[Tensor, " b"]) -> Float[Tensor, " b"]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -59,8 +60,16 @@ def environment_irradiance(panorama: Float[Tensor, "n 3 h w"]) -> Float[Tensor, 
         panorama: Radiance; 1 everywhere lights a white surface fully.
     """
     height, width = panorama.shape[-2:]
-    e = (0.5 - (torch.arange(height, device=panorama.device) + 0.5) / height) * math.pi
-    a = ((torch.arange(width, device=panorama.device) + 0.5) / width - 0.5) * (2 * math.pi)
+    # Sums, not a matrix product: its last bits would depend on the batch.
+    return (panorama[:, None] * _weights(height, width, panorama.device)[:, None]).sum((3, 4))
+
+
+# A few sizes are in use at a time.
+@lru_cache(maxsize=8)
+def _weights(height: int, width: int, device: torch.device) -> Float[Tensor, "9 h w"]:
+    """What each pixel of a panorama adds to each coefficient."""
+    e = (0.5 - (torch.arange(height, device=device) + 0.5) / height) * math.pi
+    a = ((torch.arange(width, device=device) + 0.5) / width - 0.5) * (2 * math.pi)
     x, y = e.cos()[:, None] * a.sin(), -e.cos()[:, None] * a.cos()
     z = e.sin()[:, None].expand_as(x)
     basis = torch.stack([torch.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y])
@@ -69,6 +78,4 @@ def environment_irradiance(panorama: Float[Tensor, "n 3 h w"]) -> Float[Tensor, 
     pi = math.pi
     first, second = 3 / (4 * pi) * (2 / 3), 15 / (4 * pi) / 4
     scale = [1 / (4 * pi), first, first, first, second, second, second / 12, second, second / 4]
-    weight = basis * solid_angle * basis.new_tensor(scale)[:, None, None]
-    # Sums, not a matrix product: its last bits would depend on the batch.
-    return (panorama[:, None] * weight[:, None]).sum((3, 4))
+    return basis * solid_angle * basis.new_tensor(scale)[:, None, None]

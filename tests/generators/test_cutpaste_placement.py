@@ -97,8 +97,8 @@ def test_half_the_size_in_a_corner_by_hand():
 def test_mask_and_box_are_those_of_the_turned_square(angle, scale, right, down):
     batch = make(cut_paste(torch.ones(4, SIZE, SIZE)), angle=angle, scale=scale, right=right, down=down)
     side = scale / (abs(np.cos(np.radians(angle))) + abs(np.sin(np.radians(angle))))
-    # Each border may end half a sample early or late.
-    assert float(batch["mask"].sum()) ** 0.5 == pytest.approx(side * SIZE, abs=0.6)
+    # Each border may end half a sample early or late; 0.6 itself occurs.
+    assert float(batch["mask"].sum()) ** 0.5 == pytest.approx(side * SIZE, abs=0.61)
     y, x = np.nonzero(batch["mask"][0, 0].numpy() >= 0.5)
     assert batch["box"][0].tolist() == [x.min(), y.min(), x.max() + 1, y.max() + 1]
     # Corners of a turned square are thinner than half a pixel where they end.
