@@ -34,7 +34,7 @@ def test_values_of_another_metric_are_not_taken_for_this_one(tmp_path):
     study = load_study(write_study(tmp_path))
     merge_result(study, row_of(study, "uniform", 0), tmp_path)
     assert read_results(study, tmp_path)["metric"].tolist() == ["test/error"]
-    with pytest.raises(ConfigError, match="values are test/error, and .* now has the metric val/error"):
+    with pytest.raises(ConfigError, match=r"values are test/error, and .* now has the metric val/error"):
         read_results(replace(study, metric="val/error"), tmp_path)
     file = tmp_path / "results.csv"  # as it was before the metric stood in it
     pd.read_csv(file).drop(columns="metric").to_csv(file, index=False)
