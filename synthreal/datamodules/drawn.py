@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws
+from synthreal.datamodules.checks import check_image
 from synthreal.datamodules.evaluation import EvaluationSet, GeneratedSet, RealSet
 from synthreal.datamodules.loading import batch_loader
 from synthreal.datamodules.transforms import transform
@@ -53,6 +54,7 @@ class DrawnDataModule(LightningDataModule, ABC):
         self.eval_batch_size, self.num_workers = eval_batch_size, num_workers
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self.sets: dict[str, EvaluationSet] = {}
+        self._read: dict[int, tuple[ImageDataset, Labelled]] = {}  # by identity: test images that were looked at
 
     @abstractmethod
     def training_batch(self, draws: Draws) -> Batch:
@@ -84,8 +86,30 @@ class DrawnDataModule(LightningDataModule, ABC):
     def evaluation_set(self, source: ImageGenerator | ImageDataset) -> EvaluationSet:
         """Returns the test images of a data set, or samples of a generator."""
         if isinstance(source, ImageDataset):
-            return RealSet(source.load("test"), self.evaluation_transform)
+            _, images = self._read.pop(id(source)) if id(source) in self._read else (source, source.load("test"))
+            return RealSet(images, self.evaluation_transform)
         return GeneratedSet(source, self.test_size, self.evaluation_transform)
+
+    def check_tests(
+        self, tests: Mapping[str, ImageGenerator | ImageDataset], shape: Sequence[int], any_size: bool = False
+    ) -> None:
+        """Makes an image of each further test set; what a data set had to read for it is kept for the test.
+
+        Args:
+            tests: The sets by name.
+            shape: Of a training image: channels, height, width.
+            any_size: See `check_image`.
+
+        Raises:
+            DatasetNotFoundError: If files are missing.
+            ConfigError: If a set has images of another shape, or its generator was given no real images.
+        """
+        self._read = {}  # files may have changed since
+        for name, source in tests.items():
+            held = self.evaluation_set(source)
+            check_image(held, f"the test set {name!r}", shape, any_size)
+            if isinstance(source, ImageDataset) and isinstance(held, RealSet):
+                self._read[id(source)] = source, held.held
 
     def evaluation_loader(self, name: str) -> DataLoader[Draws]:
         """Returns a loader of one of the `sets`."""

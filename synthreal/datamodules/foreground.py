@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from synthreal.batch import SET_SIZE, Batch, Draws, join, select_draws
+from synthreal.datamodules.checks import check_image
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import GeneratedSet
 from synthreal.datamodules.fixed import fixed_set
@@ -49,7 +50,8 @@ class ForegroundDataModule(DrawnDataModule):
 
     Args:
         phases: One after the other.
-        tests: Test sets by name: the samples of a generator, or the test images of a data set.
+        tests: Test sets by name: the test images of a data set, or the samples of a generator that needs no real
+            images. `setup` for training makes one image of each.
         validation: Where validation images come from; None for no validation.
         batch_size: Images in a batch, over all processes; triplet sets have five each.
         steps_per_epoch: Batches in an epoch.
@@ -106,13 +108,13 @@ class ForegroundDataModule(DrawnDataModule):
         return self.phases[0].generator.classes
 
     def setup(self, stage: str | None = None) -> None:
-        """Draws the fixed sets and makes the sampler, or the sets that are scored.
+        """Draws the fixed sets, makes the sampler and looks at each set that is scored; or makes those for the test.
 
         Raises:
-            DatasetNotFoundError: If files are missing.
+            DatasetNotFoundError: If files are missing, those of a test set too.
             DatasetError: If the samples allow no triplet sets.
-            ConfigError: If there is nothing to test on, classes differ, a generator makes no pairs, or batches do not
-                divide among the processes.
+            ConfigError: If there is nothing to test on, classes or image sizes differ, a generator makes no pairs or
+                needs real images, or batches do not divide among the processes.
         """
         others = {f"the test set {name!r}": source.classes for name, source in self.tests.items()}
         others |= {f"phase {number + 1}": phase.generator.classes for number, phase in enumerate(self.phases)}
@@ -128,8 +130,10 @@ class ForegroundDataModule(DrawnDataModule):
         self.sets = {} if self.validation is None else {"validation": self.evaluation_set(self.validation)}
         samplers = [self._sampler(number) for number in range(len(self.phases))]
         self.sampler = PhasedSampler(samplers, [phase.epochs for phase in self.phases])
-        for number in range(len(self.phases)):
-            self._check_pair(number)
+        shape = [self._check_pair(number) for number in range(len(self.phases))][-1]
+        for held in self.sets.values():
+            check_image(held, "the validation set", shape)
+        self.check_tests(self.tests, shape)
 
     def _check_classes(self, whose: str, classes: Sequence[str]) -> None:
         if tuple(classes) != self.classes:
@@ -138,7 +142,8 @@ class ForegroundDataModule(DrawnDataModule):
                 f"first phase: {', '.join(self.classes)}."
             )
 
-    def _check_pair(self, number: int) -> None:
+    def _check_pair(self, number: int) -> list[int]:
+        """Makes one pair of a phase, as training would see it, and returns the image's shape."""
         made = self._make(select_draws(self.draws(number), torch.zeros(1, dtype=torch.int64)), number, 0)
         if "semantic" not in made or made["semantic"].shape != made["image"].shape:
             raise ConfigError(
@@ -146,6 +151,7 @@ class ForegroundDataModule(DrawnDataModule):
                 "its images. Give outputs: [semantic] to MeshImages, or take Painted or StoredPairs; "
                 "synthetic_transform must keep the images' shape."
             )
+        return list(made["image"].shape[1:])
 
     def draws(self, number: int) -> Draws:
         """Returns the draws of a phase's fixed set.

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, numbered
 from synthreal.datamodules.loading import InParts, batch_loader
+from synthreal.datamodules.splits import split_by_class
 from synthreal.datasets import ImageDataset
 from synthreal.datasets.base import in_memory
 from synthreal.errors import ConfigError
@@ -34,11 +35,15 @@ class GeneratedDataModule(LightningDataModule):
         generator: Makes the images, on the device.
         count: Number of samples; None for all that the generator has stored.
         batch_size: Samples in a part, for each process.
-        source: Real images that the generator starts from, if it needs any; it gets the training ones.
-        seed: Seed of the draws; None for that of `--seed_everything`, or 0.
+        source: Real images that the generator starts from, if it needs any; it gets the training ones. Set the next two
+            and `seed` as in the run that trains on the result, or changed copies of images that it holds out or leaves
+            out would be trained on; it can have no folds.
+        real_per_class: Training images of each class that the generator gets; None for all that are not held out.
+        validation_per_class: Training images of each class that the run holds out: for validation, and for probes.
+        seed: Seed of the split and the draws; None for that of `--seed_everything`, or 0.
 
     Raises:
-        ConfigError: If a count is below 1.
+        ConfigError: If a count is below 1, or part of a source is asked for and there is none.
 
     Attributes:
         draws: Bucket, parameters and seed of every sample; there after `setup`.
@@ -52,12 +57,17 @@ class GeneratedDataModule(LightningDataModule):
         count: int | None,
         batch_size: int = 64,
         source: ImageDataset | None = None,
+        real_per_class: int | None = None,
+        validation_per_class: int = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__()
         if (count is not None and count < 1) or batch_size < 1:
             raise ConfigError(f"count and batch_size are at least 1, not {count} and {batch_size}.")
+        if source is None and (real_per_class is not None or validation_per_class):
+            raise ConfigError("real_per_class and validation_per_class are of source, and there is none: give source.")
         self.generator, self.source = generator, source
+        self.parts_per_class = {"validation": validation_per_class, "train": real_per_class}
         self._count, self.batch_size = count, batch_size
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
         self._skipped: frozenset[int] = frozenset()
@@ -96,10 +106,12 @@ class GeneratedDataModule(LightningDataModule):
 
         Raises:
             DatasetNotFoundError: If files of the source are missing.
-            ConfigError: If the source does not suit the generator, or there is no count and nothing is stored.
+            ConfigError: If the source does not suit the generator or has too few images, or there is no count and
+                nothing is stored.
         """
         if self.source is not None:
-            self.generator.bind(in_memory(self.source.load("train")))
+            images = in_memory(self.source.load("train"))
+            self.generator.bind(split_by_class(images, self.parts_per_class, self.seed)["train"])
         self.draws = self._stored if self._count is None else even_draws(self.generator.space, self._count, [self.seed])
         self._fingerprint = {}
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from synthreal.batch import Batch, Draws, LabelledImages, join, select_draws, synthetic_batch
+from synthreal.datamodules.checks import check_image
 from synthreal.datamodules.drawn import DrawnDataModule
 from synthreal.datamodules.evaluation import RealSet
 from synthreal.datamodules.fixed import fixed_set, make_once
@@ -54,7 +55,8 @@ class MixedDataModule(DrawnDataModule):
         real_transform: What training does to real images, in order: kornia's augmentations by class path.
         synthetic_transform: The same for synthetic images.
         evaluation_transform: What validation and test do to every image.
-        tests: More test sets by name: the samples of a generator, or the test images of a data set.
+        tests: More test sets by name: the test images of a data set, or the samples of a generator that needs no real
+            images. `setup` for training makes one image of each.
         test_size: Samples of each generator among them that has none stored.
         overlap: What to do about training images that are in the real test set too.
         eval_batch_size: Images in a batch of validation and test, for each process.
@@ -113,12 +115,13 @@ class MixedDataModule(DrawnDataModule):
         return self.dataset.classes
 
     def setup(self, stage: str | None = None) -> None:
-        """Loads and splits the real images, draws the fixed sets and makes the sampler.
+        """Loads and splits the real images, draws the fixed sets and makes the sampler; looks at each test set.
 
         Raises:
-            DatasetNotFoundError: If files are missing.
+            DatasetNotFoundError: If files are missing, those of a test set too.
             DatasetError: If an image is in training and in the test set.
-            ConfigError: If the splits, the classes or the image sizes do not fit together.
+            ConfigError: If the splits, the classes or the image sizes do not fit together, or a generator in `tests`
+                needs real images.
         """
         for name, source in self.tests.items():
             self._check_classes(source.classes, f"the test set {name!r}")  # now, not after the training
@@ -126,13 +129,16 @@ class MixedDataModule(DrawnDataModule):
             sources = {"real": self.dataset, **self.tests}
             self.sets = {name: self.evaluation_set(source) for name, source in sources.items()}
             return
-        self._set_up_images()
+        test = self._set_up_images()
         self._check_classes(self.generator.classes, "the generator")
         self.fixed_set, self.kept = fixed_set(self.generator, self.synthetic_size, self.seed), None
         self.sampler = self.make_sampler(*self.ranks)
-        self._check_shapes()
+        shape = self._check_shapes()
+        check_image(RealSet(test, self.evaluation_transform), "the test set 'real'", shape, any_size=True)
+        self.check_tests(self.tests, shape, any_size=True)
 
-    def _set_up_images(self) -> None:
+    def _set_up_images(self) -> Labelled:
+        """Returns the test images, which are loaded to compare with."""
         images = fold_of(self.dataset.load("train"), self.folds, self.fold, self.seed)
         parts: dict[str, Labelled] = dict(split_by_class(images, self.parts_per_class, self.seed))
         if not self.parts_per_class["validation"] and "validation" in self.dataset.splits:
@@ -143,6 +149,7 @@ class MixedDataModule(DrawnDataModule):
         self.sets = {"validation": RealSet(held_out, self.evaluation_transform)}
         if isinstance(self.train_images, LabelledImages):
             self.generator.bind(self.train_images)
+        return test
 
     def _check_classes(self, others: Sequence[str], whose: str) -> None:
         if tuple(others) != self.classes:
@@ -165,8 +172,8 @@ class MixedDataModule(DrawnDataModule):
             raise ConfigError("Images that are made new have no number to be in proportion to: set synthetic_size.")
         return ConcatenationSampler(fixed, num_real, self.batch_size, self.steps_per_epoch, self.seed, rank, world_size)
 
-    def _check_shapes(self) -> None:
-        """Makes one image of each domain that is used, as training would see it."""
+    def _check_shapes(self) -> list[int]:
+        """Makes one image of each domain that is used, as training would see it, and returns their shape."""
         one, fixed = torch.zeros(1, dtype=torch.int64), self.fixed_set
         held = (len(self.train_images), len(fixed["bucket"]) if fixed else 0)
         real, synthetic = (any(column) for column in zip(*(self.counts.values() or [held]), strict=True))
@@ -182,6 +189,7 @@ class MixedDataModule(DrawnDataModule):
                 f"After their transforms real images are {shapes[0]} [C, H, W], synthetic ones {shapes[1]}: "
                 "set both to one size."
             )
+        return shapes[0]
 
     def train_dataloader(self) -> DataLoader[Draws]:
         """Batches of draws; the images of a fixed set are made here, once.

@@ -40,8 +40,8 @@ class UnpairedDataModule(MixedDataModule):
         real_transform: What training does to real images, in order: kornia's augmentations by class path.
         synthetic_transform: The same for synthetic images.
         evaluation_transform: What validation, test and `examples` do to every image.
-        tests: More test sets by name: the samples of a generator, or the test images of a data set. One of the name
-            "synthetic" takes the place of the training generator's samples.
+        tests: More test sets by name: the test images of a data set, or the samples of a generator that needs no real
+            images. One of the name "synthetic" takes the place of the training generator's samples.
         test_size: Samples of each generator that is tested on and has none stored.
         overlap: What to do about training images that are in the real test set too.
         eval_batch_size: Images in a batch of validation and test, for each process.

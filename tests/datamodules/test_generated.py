@@ -11,12 +11,13 @@ from PIL import Image
 
 from synthreal.batch import synthetic_batch
 from synthreal.cli import main
-from synthreal.datamodules import GeneratedDataModule
+from synthreal.datamodules import BucketDataModule, GeneratedDataModule, MixedDataModule
 from synthreal.datasets import Digits
 from synthreal.errors import ConfigError
 from synthreal.generators import Augment, ImageGenerator
 from synthreal.samplers import even_draws
 from synthreal.spaces import Categorical, Continuous, Product
+from tests.datamodules.mixed_parts import Photos, Stripes
 
 
 class Grey(ImageGenerator):
@@ -103,6 +104,44 @@ def test_a_generator_may_start_from_real_images():
     alone.setup("fit")
     with pytest.raises(ConfigError, match="source"):
         alone.preview()
+
+
+class Starting(Stripes):
+    """Keeps the real images that it is given."""
+
+    def bind(self, source):
+        self.source = source
+
+
+@pytest.mark.parametrize("seed", [1, 6])
+@pytest.mark.parametrize(("per_class", "held_out"), [(None, 0), (None, 2), (3, 0), (3, 2), (1, 5)])
+def test_a_generator_starts_from_the_images_that_a_run_with_these_settings_trains_on(per_class, held_out, seed):
+    split = {"real_per_class": per_class, "validation_per_class": held_out, "seed": seed}
+    mixed = MixedDataModule(Photos(), Starting(), batch_size=2, **split)
+    mixed.setup("fit")
+    made = GeneratedDataModule(Starting(), 10, source=Photos(), **split)
+    made.setup("predict")
+    assert made.generator.source.digests() == mixed.train_images.digests()
+    assert torch.equal(made.generator.source.labels, mixed.train_images.labels)
+    held = mixed.sets["validation"].held.digests()
+    assert len(held) == 3 * held_out
+    assert set(held).isdisjoint(made.generator.source.digests())
+
+
+def test_images_for_probes_are_held_out_like_those_for_validation():
+    buckets = BucketDataModule(
+        Photos(), Starting(), 2, 2, validation_per_class=2, probe_images_per_class=1, num_probes=0, seed=4
+    )
+    buckets.setup("fit")
+    made = GeneratedDataModule(Starting(), 10, source=Photos(), validation_per_class=3, seed=4)
+    made.setup("predict")
+    assert made.generator.source.digests() == buckets.images["train"].digests()
+
+
+@pytest.mark.parametrize("settings", [{"real_per_class": 3}, {"validation_per_class": 1}])
+def test_a_part_of_no_source_is_refused(settings):
+    with pytest.raises(ConfigError, match="there is none: give source"):
+        GeneratedDataModule(Grey(), 5, **settings)
 
 
 class Stored(Grey):

@@ -56,6 +56,7 @@ def test_sets_that_do_not_fit_are_refused_before_training(settings, message):
         ready(**settings)
 
 
+@pytest.mark.filterwarnings("ignore:Images of the test set 'real' are")
 def test_sizes_need_to_fit_only_where_both_are_used():
     small = Stripes(side=5)
     for settings in ({"ratio": (1, 0)}, {"ratio": (0, 1), "steps_per_epoch": 2}, {"ratio": None, "synthetic_size": 0}):
