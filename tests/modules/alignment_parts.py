@@ -1,7 +1,5 @@
 """A small network, batches of two domains and trainings for the tests of alignment."""
 
-import types
-
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -69,10 +67,3 @@ def fit(module, batches=FIVE, resume=None, **settings):
     data = batches if isinstance(batches, DataLoader) else loader_of(*batches)
     trainer.fit(module, data, loader_of(FIVE[0]), ckpt_path=resume)
     return trainer
-
-
-def with_trainer(module, step=0, every=50):
-    module.trainer = types.SimpleNamespace(global_step=step, log_every_n_steps=every)
-    logged = {}
-    module.log = lambda name, value, **_: logged.__setitem__(name, value)
-    return logged

@@ -53,7 +53,7 @@ def with_trainer(module, step=0, every=50):
     loops = types.SimpleNamespace(epoch_loop=types.SimpleNamespace(_batches_that_stepped=step))
     module.trainer = Mock(spec=Trainer, global_step=step, log_every_n_steps=every, fit_loop=loops)
     logged = {}
-    module.log = lambda name, value, **_: logged.__setitem__(name, float(value))
+    module.log = lambda name, value, **_: logged.__setitem__(name, value)
     return logged
 
 

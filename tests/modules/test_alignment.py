@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from synthreal.errors import ConfigError
 from synthreal.modules import Classifier
 from synthreal.modules import classifier as classifier_file
-from tests.modules.alignment_parts import CORAL, DANN, batch_of, classifier, fit, with_trainer
+from tests.modules.alignment_parts import CORAL, DANN, batch_of, classifier, fit
+from tests.modules.classifier_parts import with_trainer
 
 
 def by_hand(module, batch):

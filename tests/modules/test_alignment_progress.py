@@ -6,7 +6,8 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.data import DataLoader, IterableDataset
 
 from synthreal.errors import ConfigError
-from tests.modules.alignment_parts import CORAL, DANN, FIVE, RECORDER, batch_of, classifier, fit, with_trainer
+from tests.modules.alignment_parts import CORAL, DANN, FIVE, RECORDER, batch_of, classifier, fit
+from tests.modules.classifier_parts import with_trainer
 from tests.trainer_parts import quiet_trainer
 
 
