@@ -18,6 +18,7 @@ from synthreal.modules.finite import require_finite, require_finite_weights
 from synthreal.modules.gan_length import warn_of_early_stop
 from synthreal.modules.gan_schedule import GanSchedule, Moment
 from synthreal.modules.gan_state import State, average_statistics, gather_states, restore_state
+from synthreal.modules.logged_steps import is_logged
 from synthreal.modules.pairs import Judges, Pair, check_pairs, pair_of, translate, translation_losses
 from synthreal.modules.scores import set_names
 from synthreal.modules.unused_parameters import require_unused_parameters
@@ -245,9 +246,9 @@ class MrGAN(LightningModule):
         require_finite(self._last_losses, f"in stage {moment.stage + 1}, iteration {moment.iteration}", _ADVICE)
 
     def _report(self, moment: Moment) -> None:
-        every, last = self.trainer.log_every_n_steps, self.batches == self.schedule.batches  # type: ignore[attr-defined]
-        # Only when it will be written: each look at a value waits for the device.
-        if not every or ((self.trainer.fit_loop.total_batch_idx + 1) % every and not last):
+        # Only when it will be written, as the last batch is: each look at a value waits for the device.
+        last = self.trainer.log_every_n_steps and self.batches == self.schedule.batches  # type: ignore[attr-defined]
+        if not (last or is_logged(self.trainer)):
             return
         self._check_losses()
         for name in _LOSSES:  # all of them: Lightning would write the last value of one that is not logged again

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import CSVLogger
 from synthreal.datasets import Digits
 from synthreal.errors import TrainingError
 from synthreal.generators import Glyphs
-from tests.modules.mrgan_parts import batches, digits, fit, mrgan, quiet, rows
+from tests.modules.mrgan_parts import batches, digits, fit, loader, mrgan, quiet, rows
 
 # most trainings here are without validation
 pytestmark = pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no")
@@ -37,6 +37,17 @@ def test_every_few_batches_and_the_last_are_written():
     assert table["step"].tolist() == [3, 7, 11, 13]
     assert table["train/iteration"].tolist() == [0, 0, 0, 1]
     assert table["train/discriminator"].notna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.filterwarnings("ignore:.*is not resumable")
+@pytest.mark.filterwarnings("ignore:The trainer stops before")
+def test_a_resumed_run_writes_on_at_the_same_batches():
+    made = {"train_dataloaders": loader(batches(4)), "val_dataloaders": []}
+    for steps, resume in ((8, None), (16, "first.ckpt")):
+        logs = {"logger": CSVLogger(".", name="", version=f"to_{steps}"), "log_every_n_steps": 2}
+        saved = {"enable_checkpointing": True, "callbacks": [ModelCheckpoint(".", "first")]}
+        quiet(max_steps=steps, **logs, **saved).fit(mrgan(), **made, ckpt_path=resume)
+    assert [rows(f"to_{steps}")["step"].tolist() for steps in (8, 16)] == [[1, 3, 5], [7, 9, 11]]
 
 
 @pytest.mark.filterwarnings("ignore:.*barebones.*")
