@@ -80,7 +80,7 @@ def contact_sheet(
     """Images in rows by class, up to `columns` of each, one panel a name: name → (images [N, C, H, W], labels [N])."""
     names = 0.3 + 0.11 * max(map(len, classes))
     size = ((0.5 * columns + names) * len(panels) + 0.2, 0.5 * len(classes) + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="compressed")
     for axis, (name, (images, labels)) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
